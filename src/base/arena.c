@@ -1,0 +1,89 @@
+#include "base/arena.h"
+#include <stdalign.h>
+#include <stdlib.h>
+
+#define ALIGNMENT 16
+
+struct arena_block {
+    alignas(ALIGNMENT) struct arena_block *next;
+    size_t size; /* with this header */
+    alignas(ALIGNMENT) uint8_t bytes[];
+};
+
+void arena_init(struct arena *arena, size_t maximum, struct account *account)
+{
+    *arena = (struct arena){.maximum = maximum, .account = account};
+}
+
+void arena_free(struct arena *arena)
+{
+    struct arena_block *block = arena->blocks;
+
+    while (block != NULL) {
+        struct arena_block *next = block->next;
+        free(block);
+        block = next;
+    }
+    account_refund(arena->account, arena->total);
+    arena_init(arena, arena->maximum, arena->account);
+}
+
+static bool add_block(struct arena *arena, size_t size)
+{
+    if (arena->maximum != 0 && size > arena->maximum - arena->total)
+        return false;
+    if (account_charge(arena->account, size) != 0)
+        return false;
+    struct arena_block *block = malloc(size);
+    if (block == NULL) {
+        account_refund(arena->account, size);
+        return false;
+    }
+    block->next = arena->blocks;
+    block->size = size;
+    arena->blocks = block;
+    arena->used = sizeof(struct arena_block);
+    arena->total += size;
+    return true;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    if (size > SIZE_MAX / 4)
+        return NULL;
+    size = size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+
+    if (arena->blocks == NULL || size > arena->blocks->size - arena->used) {
+        size_t needed = sizeof(struct arena_block) + size;
+        size_t wanted = arena->blocks == NULL ? ARENA_FIRST_BLOCK : arena->blocks->size * 2;
+        /* Near the maximum the doubled block is refused where the bytes asked for would still fit.
+         */
+        if ((wanted <= needed || !add_block(arena, wanted)) && !add_block(arena, needed))
+            return NULL;
+    }
+    void *result = (uint8_t *)arena->blocks + arena->used;
+    arena->used += size;
+    return result;
+}
+
+void *arena_zalloc(struct arena *arena, size_t size)
+{
+    void *result = arena_alloc(arena, size);
+
+    if (result != NULL)
+        memset(result, 0, size);
+    return result;
+}
+
+int arena_copy(struct arena *arena, struct span source, struct span *copy)
+{
+    uint8_t *data = arena_alloc(arena, source.length + 1);
+
+    if (data == NULL)
+        return HERALD_ERROR_NOMEM;
+    if (source.length != 0)
+        memcpy(data, source.data, source.length);
+    data[source.length] = 0;
+    *copy = span_make(data, source.length);
+    return 0;
+}
