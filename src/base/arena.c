@@ -4,6 +4,25 @@
 
 #define ALIGNMENT 16
 
+/* Under the address sanitizer what was not handed out is poisoned, with a gap after each piece, so
+ * that running over the end of a piece is found as it would be with malloc. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_POISONS
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define ARENA_POISONS
+#endif
+
+#ifdef ARENA_POISONS
+#include <sanitizer/asan_interface.h>
+#define GAP ALIGNMENT
+#else
+#define GAP                                  0
+#define ASAN_POISON_MEMORY_REGION(from, n)   ((void)(from), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(from, n) ((void)(from), (void)(n))
+#endif
+
 struct arena_block {
     alignas(ALIGNMENT) struct arena_block *next;
     size_t size; /* with this header */
@@ -21,6 +40,7 @@ void arena_free(struct arena *arena)
 
     while (block != NULL) {
         struct arena_block *next = block->next;
+        ASAN_UNPOISON_MEMORY_REGION(block, block->size);
         free(block);
         block = next;
     }
@@ -44,15 +64,17 @@ static bool add_block(struct arena *arena, size_t size)
     arena->blocks = block;
     arena->used = sizeof(struct arena_block);
     arena->total += size;
+    ASAN_POISON_MEMORY_REGION(block->bytes, size - sizeof(struct arena_block));
     return true;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_alloc(struct arena *arena, size_t asked)
 {
-    if (size > SIZE_MAX / 4)
+    if (asked > SIZE_MAX / 4)
         return NULL;
-    size = size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    size_t size = asked == 0 ? ALIGNMENT : (asked + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 
+    size += GAP;
     if (arena->blocks == NULL || size > arena->blocks->size - arena->used) {
         size_t needed = sizeof(struct arena_block) + size;
         size_t wanted = arena->blocks == NULL ? ARENA_FIRST_BLOCK : arena->blocks->size * 2;
@@ -63,6 +85,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     }
     void *result = (uint8_t *)arena->blocks + arena->used;
     arena->used += size;
+    ASAN_UNPOISON_MEMORY_REGION(result, asked);
     return result;
 }
 

@@ -11,6 +11,7 @@
 /* clang-format on */
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
