@@ -4,7 +4,7 @@
 #define HPACK_HPACK_H
 
 #include "base/err.h"
-#include "hpack/dynamic_table.h"
+#include "hpack/encoder_index.h"
 
 #define HPACK_TABLE_DEFAULT                                                                        \
     4096 /* SETTINGS_HEADER_TABLE_SIZE before any SETTINGS (RFC 9113 section 6.5.2) */
@@ -139,20 +139,13 @@ static inline uint32_t hpack_decoder_generation(const struct hpack_decoder *deco
 
 #define HPACK_SEEN_SLOTS 64
 
-struct hpack_link;
-
 struct hpack_encoder {
     struct hpack_table table;
-    struct hpack_link *links; /* beside the table's entries: hash chains, newest first */
-    uint32_t *field_buckets; /* newest insertion whose name and value have that hash, as number + 1;
-                                0: none */
-    uint32_t *name_buckets;  /* the same by name, for names outside the static table */
-    uint32_t link_slots;     /* of links and of each bucket array */
-    uint32_t own_limit;      /* the most we want, whatever the peer allows */
-    uint32_t pending_minimum; /* smallest maximum since the last block */
+    struct hpack_index index;
+    uint32_t own_limit;       /* the most we want, whatever the peer allows */
+    uint32_t pending_minimum; /* the smallest maximum since the last block */
     bool update_pending;
-    uint16_t seen[HPACK_SEEN_SLOTS]; /* hashes of fields sent without indexing: a second sighting is
-                                        indexed */
+    uint16_t seen[HPACK_SEEN_SLOTS]; /* hashes of fields sent once without indexing */
 };
 
 /* `table_maximum` is the largest table we are willing to keep (cut to HPACK_TABLE_MAXIMUM). The
@@ -166,7 +159,7 @@ void hpack_encoder_free(struct hpack_encoder *encoder);
  * The next block begins with the size update(s) of section 4.2. */
 void hpack_encoder_set_maximum(struct hpack_encoder *encoder, uint32_t table_maximum);
 
-/* The most bytes hpack_encode_field can write for `field` in the encoder's present state. */
+/* The most bytes hpack_encode_field can write for `field`. */
 size_t hpack_field_bound(const struct hpack_field *field);
 
 /* Encodes one field, in front of it any size update that is due. A block is a run of calls: begin
