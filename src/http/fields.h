@@ -30,6 +30,11 @@ struct fields {
 #define FIELD(name_text, value_text)                                                               \
     ((struct field){SPAN_LITERAL(name_text), SPAN_LITERAL(value_text), KNOWN_NONE, 0})
 
+#define FIELD_OVERHEAD 32 /* counted for each field by limits (RFC 9113 section 6.5.2) */
+
+/* Makes room for `extra` more fields. Returns 0 or HERALD_ERROR_NOMEM. */
+int fields_reserve(struct fields *fields, struct arena *arena, size_t extra);
+
 /* Appends a field without copying its bytes: the caller guarantees that they live as long as the
  * arena. Looks up `known` when it is KNOWN_NONE. Returns 0 or HERALD_ERROR_NOMEM. */
 int fields_add(struct fields *fields, struct arena *arena, struct field field);

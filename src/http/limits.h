@@ -20,7 +20,9 @@ struct limits {
     /* buffers */
     uint32_t body_in_buffer;  /* bytes of a body held for a handler that does not read */
     uint32_t body_out_buffer; /* high-water mark of a body held for a peer that does not read */
-    size_t connection_memory; /* account of a connection, TLS excluded */
+    size_t connection_memory; /* account of a connection, TLS excluded: allocations fail over it */
+    size_t connection_memory_soft; /* over it an exchange has room only while it has nearly nothing
+                                      queued, so that many streams share the memory */
     /* time, nanoseconds */
     herald_time head_timeout;  /* from the first byte of a head, or from accept, to its end */
     herald_time idle_timeout;  /* keep-alive */
