@@ -25,10 +25,14 @@ struct fields {
     size_t capacity;
 };
 
-/* For static tables and calls: FIELD("content-type", "text/html"). `known` is looked up when the
- * field is added. */
-#define FIELD(name_text, value_text)                                                               \
-    ((struct field){SPAN_LITERAL(name_text), SPAN_LITERAL(value_text), KNOWN_NONE, 0})
+/* For calls: FIELD("content-type", "text/html"); in the initialiser of a static table:
+ * FIELD_INITIALIZER. `known` is looked up when the field is added. */
+#define FIELD_INITIALIZER(name_text, value_text)                                                   \
+    {                                                                                              \
+        {(const uint8_t *)(name_text), sizeof(name_text) - 1},                                     \
+            {(const uint8_t *)(value_text), sizeof(value_text) - 1}, KNOWN_NONE, 0                 \
+    }
+#define FIELD(name_text, value_text) ((struct field)FIELD_INITIALIZER(name_text, value_text))
 
 #define FIELD_OVERHEAD 32 /* counted for each field by limits (RFC 9113 section 6.5.2) */
 
