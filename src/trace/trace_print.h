@@ -20,4 +20,7 @@ int trace_json_note(struct buf *out, uint64_t connection, herald_time elapsed, s
  * `*character` is set. `text` is not empty. */
 size_t trace_decode_utf8(struct span text, uint32_t *character);
 
+/* The first bytes of `text` that fit into `most` without cutting a character of UTF-8 in two. */
+struct span trace_cut(struct span text, size_t most);
+
 #endif
