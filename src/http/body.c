@@ -46,6 +46,16 @@ void body_free(struct body *body)
         source->ops->release(source);
 }
 
+void body_move_account(struct body *body, struct account *account)
+{
+    size_t total = 0;
+
+    LIST_FOR_EACH_SAFE(node, following, &body->chunks)
+    total += sizeof(struct body_chunk) + chunk_of(node)->capacity;
+    account_refund(body->account, total);
+    body->account = account_charge(account, total) == 0 ? account : NULL;
+}
+
 static struct body_chunk *chunk_new(struct body *body, size_t capacity, int *error)
 {
     *error = account_charge(body->account, sizeof(struct body_chunk) + capacity);

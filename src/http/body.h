@@ -35,13 +35,17 @@ struct body {
     size_t high_water;          /* body_has_room is false from here on */
     struct account *account;
     bool ended;   /* the producer has said that no more will come */
-    bool starved; /* the source returned 0; cleared by body_source_ready */
+    bool starved; /* the source returned 0; cleared by exchange_source_ready */
 };
 
 void body_init(struct body *body, size_t high_water, struct account *account);
 
 /* Releases chunks and source. */
 void body_free(struct body *body);
+
+/* The bytes held are charged to another account (NULL: none) from now on; to none when it has no
+ * room for them. */
+void body_move_account(struct body *body, struct account *account);
 
 static inline bool body_has_room(const struct body *body)
 {

@@ -105,9 +105,11 @@ struct conn {
     uint64_t number; /* for logs and traces */
     enum conn_role role;
     enum http_version version;
-    unsigned running; /* exchanges whose owner has not released */
-    bool wants_read;  /* false: do not call recv until it is true again */
-    bool finished;    /* all has been said: close the transport once pull yields nothing */
+    struct list exchanges;    /* every exchange whose `conn` this is, by its `conn_node` */
+    unsigned running;         /* exchanges whose owner has not released */
+    unsigned promises_queued; /* promises accepted from handlers and not yet written */
+    bool wants_read;          /* false: do not call recv until it is true again */
+    bool finished;            /* all has been said: close the transport once pull yields nothing */
     bool shutting_down;
 };
 
@@ -136,7 +138,12 @@ struct engine {
 void conn_init(struct conn *conn, const struct conn_ops *ops, const struct conn_config *config,
                enum http_version version);
 
-/* Helper for engines: takes the owner's hold and calls host->dispatch. */
+/* Helper for engines: the last call of destroy, when every stream has been given to
+ * exchange_deliver_closed. Exchanges that their owners still hold lose their `conn` and live on. */
+void conn_detach(struct conn *conn);
+
+/* Helper for engines: takes the owner's hold and calls host->dispatch. The exchange may have been
+ * answered, cancelled or released on return; the engine's own hold keeps it alive. */
 void conn_dispatch(struct conn *conn, struct exchange *exchange);
 
 /* Helper for engines: tells the host, outside of recv, pull and expire. */

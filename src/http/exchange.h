@@ -67,6 +67,7 @@ struct exchange_timing {
 
 struct exchange {
     struct conn *conn;                    /* NULL once the connection is gone */
+    struct list conn_node;                /* in conn->exchanges */
     const struct exchange_ops *ops;       /* the engine's half; NULL once the stream is gone */
     void *stream;                         /* the engine's */
     const struct exchange_events *events; /* the owner's half; set it in handler->start */
@@ -84,25 +85,30 @@ struct exchange {
         *defaults; /* fields added to a final response unless it has them (server, date, alt-svc) */
     const struct limits *limits;
     struct priority priority;
-    struct exchange *parent; /* of a pushed exchange, while it lives */
+    struct exchange *parent; /* of a pushed exchange, which holds it */
     uint64_t id;             /* stream id, or the request's number on an HTTP/1.1 connection */
     uint64_t body_bytes_in, body_bytes_out; /* body bytes through the engine */
+    uint64_t out_written;                   /* body bytes the owner has written */
+    uint64_t in_drained;                    /* bytes that came after the owner wanted no more */
     struct exchange_timing timing;
     uint64_t deadline_progress; /* the engine's: bytes at the last check of the stall rule */
     int reason;                 /* as given to closed */
     unsigned holds;             /* engine and owner: freed at 0 */
-    unsigned informational_sent;
+    unsigned informational_sent, informational_received;
     bool is_client : 1;
     bool is_pushed : 1;
     bool head_received : 1; /* incoming is valid */
     bool in_ended : 1;      /* the incoming message is complete */
     bool in_discarded : 1;  /* the owner wants no more of it */
     bool readable_pending : 1;
-    bool head_queued : 1;   /* outgoing final head has been given */
-    bool out_ended : 1;     /* exchange_finish has been called */
-    bool out_complete : 1;  /* all of the outgoing message has gone to the transport */
-    bool want_writable : 1; /* the owner saw no room: tell it */
-    bool tunnel : 1;        /* CONNECT or upgrade accepted: bodies are tunnel bytes */
+    bool head_queued : 1;    /* outgoing final head has been given */
+    bool out_ended : 1;      /* exchange_finish or exchange_write_source has been called */
+    bool out_complete : 1;   /* all of the outgoing message has gone to the transport: set by the
+                                engine when it has written the end */
+    bool out_no_content : 1; /* a response to HEAD, 204, 304: no body bytes reach the engine */
+    bool owned : 1;          /* the owner has its hold */
+    bool want_writable : 1;  /* the owner saw no room: tell it */
+    bool tunnel : 1;         /* CONNECT or upgrade accepted: bodies are tunnel bytes */
     bool closed : 1;
     bool released : 1;
     bool early_data : 1; /* the request came in 0-RTT and may be a replay */
@@ -134,13 +140,17 @@ int exchange_write_reference(struct exchange *exchange, struct span data,
                              void (*release)(void *owner), void *owner);
 
 /* The rest of the outgoing body comes from `source` (owned from now on, also on error) and ends
- * with it. */
+ * with it: exchange_finish need not follow. With a known Content-Length the source is read for
+ * exactly the bytes that are missing; when it ends before them the exchange is aborted. Returns as
+ * exchange_write. */
 int exchange_write_source(struct exchange *exchange, struct body_source *source);
 
 /* The source has bytes again after it returned 0. */
 void exchange_source_ready(struct exchange *exchange);
 
-/* True while less than limits->body_out_buffer is queued. When false, `writable` will be called. */
+/* True while less than limits->body_out_buffer is queued and the connection's memory is below its
+ * soft mark (or hardly anything of this exchange is queued). When false, `writable` will be called.
+ */
 bool exchange_can_write(struct exchange *exchange);
 
 /* Ends the outgoing message, with trailers when count > 0 (dropped for HTTP/1.0 and lengths known
@@ -150,9 +160,10 @@ bool exchange_can_write(struct exchange *exchange);
 int exchange_finish(struct exchange *exchange, const struct field *trailers, size_t count);
 
 /* Incoming body. Reading gives flow-control credit back to the peer. exchange_peek returns the
- * oldest contiguous bytes. */
+ * oldest contiguous bytes. When nothing has come yet, the first read or peek of a request that
+ * expects it queues the 100 (Continue). */
 size_t exchange_read(struct exchange *exchange, uint8_t *destination, size_t capacity);
-struct span exchange_peek(const struct exchange *exchange);
+struct span exchange_peek(struct exchange *exchange);
 void exchange_consume(struct exchange *exchange, size_t length);
 
 /* True when the whole incoming message, trailers included, has been read. */
@@ -164,11 +175,12 @@ bool exchange_at_end(const struct exchange *exchange);
 void exchange_discard_input(struct exchange *exchange);
 
 /* Server. Promises a response to `request` (method GET or HEAD, scheme, authority, path, fields;
- * copied) on this exchange. On success the pushed exchange will be dispatched as if it had been
- * requested. Returns 0; HERALD_ERROR_UNSUPPORTED when the peer takes no pushes (or the protocol has
- * none, or this exchange is itself pushed); HERALD_ERROR_LIMIT at the stream limit;
- * HERALD_ERROR_STATE when the response is complete; HERALD_ERROR_INVALID for a request that may not
- * be promised; NOMEM; CLOSED. */
+ * copied; an empty scheme or authority is taken from this exchange's request) on this exchange. On
+ * success the pushed exchange will be dispatched as if it had been requested. Returns 0;
+ * HERALD_ERROR_UNSUPPORTED when the peer takes no pushes (or the protocol has none, or this
+ * exchange is itself pushed); HERALD_ERROR_LIMIT at the stream limit; HERALD_ERROR_STATE when the
+ * response is complete; HERALD_ERROR_INVALID for a request that may not be promised; NOMEM; CLOSED.
+ */
 int exchange_push(struct exchange *exchange, const struct message *request);
 
 /* True when exchange_push could succeed now. */
@@ -192,7 +204,8 @@ int exchange_set_priority(struct exchange *exchange, struct priority priority);
 void exchange_release(struct exchange *exchange);
 
 /* Client: a new request; `request` is copied. The body follows by exchange_write/exchange_finish
- * (finish at once when there is none). Hand it to conn->ops->request. NULL when memory is out. */
+ * (finish at once when there is none). Hand it to conn->ops->request. NULL when memory is out, or
+ * when the method, target or a field could not be sent. */
 struct exchange *exchange_new_request(const struct message *request, const struct limits *limits,
                                       const struct exchange_events *events, void *user);
 

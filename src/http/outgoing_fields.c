@@ -1,0 +1,161 @@
+#include "http/outgoing_fields.h"
+#include "base/err.h"
+#include "http/field_syntax.h"
+
+bool field_is_connection_specific(enum known_name known)
+{
+    switch (known) {
+    case KNOWN_CONNECTION:
+    case KNOWN_KEEP_ALIVE:
+    case KNOWN_PROXY_CONNECTION:
+    case KNOWN_TRANSFER_ENCODING:
+    case KNOWN_UPGRADE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool field_is_forbidden_in_trailers(enum known_name known)
+{
+    switch (known) {
+    case KNOWN_AGE:
+    case KNOWN_AUTHENTICATION_INFO:
+    case KNOWN_AUTHORIZATION:
+    case KNOWN_CACHE_CONTROL:
+    case KNOWN_CONTENT_ENCODING:
+    case KNOWN_CONTENT_LENGTH:
+    case KNOWN_CONTENT_RANGE:
+    case KNOWN_CONTENT_TYPE:
+    case KNOWN_COOKIE:
+    case KNOWN_DATE:
+    case KNOWN_EARLY_DATA:
+    case KNOWN_EXPECT:
+    case KNOWN_EXPIRES:
+    case KNOWN_FORWARDED:
+    case KNOWN_HOST:
+    case KNOWN_IF_MATCH:
+    case KNOWN_IF_MODIFIED_SINCE:
+    case KNOWN_IF_NONE_MATCH:
+    case KNOWN_IF_RANGE:
+    case KNOWN_IF_UNMODIFIED_SINCE:
+    case KNOWN_LOCATION:
+    case KNOWN_MAX_FORWARDS:
+    case KNOWN_PRAGMA:
+    case KNOWN_PROXY_AUTHENTICATE:
+    case KNOWN_PROXY_AUTHENTICATION_INFO:
+    case KNOWN_PROXY_AUTHORIZATION:
+    case KNOWN_RANGE:
+    case KNOWN_RETRY_AFTER:
+    case KNOWN_SET_COOKIE:
+    case KNOWN_TE:
+    case KNOWN_TRAILER:
+    case KNOWN_VARY:
+    case KNOWN_WWW_AUTHENTICATE:
+    case KNOWN_X_FORWARDED_FOR:
+    case KNOWN_X_FORWARDED_HOST:
+    case KNOWN_X_FORWARDED_PORT:
+    case KNOWN_X_FORWARDED_PROTO:
+    case KNOWN_X_REAL_IP:
+        return true;
+    default:
+        return field_is_connection_specific(known);
+    }
+}
+
+static bool is_left_out(enum outgoing_kind kind, enum known_name known, struct span value)
+{
+    if (known == KNOWN_NONE)
+        return false;
+    if (kind == OUTGOING_TRAILERS)
+        return field_is_forbidden_in_trailers(known);
+    if (known == KNOWN_CONTENT_LENGTH || field_is_connection_specific(known))
+        return true;
+    if (kind != OUTGOING_REQUEST)
+        return false;
+    return known == KNOWN_HOST ||
+           (known == KNOWN_TE && !span_equals_ignoring_case(value, SPAN_LITERAL("trailers")));
+}
+
+static void copy_lower(uint8_t *destination, struct span source)
+{
+    for (size_t i = 0; i < source.length; i++) {
+        uint8_t byte = source.data[i];
+        destination[i] = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+    }
+}
+
+int outgoing_fields_copy(struct arena *arena, enum outgoing_kind kind, const struct field *fields,
+                         size_t count, size_t spare, struct fields *copy)
+{
+    size_t size = 0;
+
+    *copy = (struct fields){0};
+    for (size_t i = 0; i < count; i++) {
+        struct span value = span_trim(fields[i].value);
+        if (!field_is_token(fields[i].name) || !field_value_bytes_are_valid(value))
+            return HERALD_ERROR_INVALID;
+        size += fields[i].name.length + value.length;
+    }
+    if (count + spare == 0)
+        return 0;
+    uint8_t *bytes = arena_alloc(arena, size);
+    if (bytes == NULL || fields_reserve(copy, arena, count + spare) != 0)
+        return HERALD_ERROR_NOMEM;
+
+    for (size_t i = 0; i < count; i++) {
+        struct field *field = &copy->items[copy->count];
+        struct span value = span_trim(fields[i].value);
+
+        copy_lower(bytes, fields[i].name);
+        *field = (struct field){
+            .name = span_make(bytes, fields[i].name.length),
+            .value = span_make(bytes + fields[i].name.length, value.length),
+            .known = fields[i].known,
+            .flags = fields[i].flags,
+        };
+        if (field->known == KNOWN_NONE)
+            field->known = (uint16_t)known_name_find(field->name);
+        if (is_left_out(kind, (enum known_name)field->known, value))
+            continue;
+        if (value.length != 0)
+            memcpy(bytes + field->name.length, value.data, value.length);
+        bytes += field->name.length + value.length;
+        copy->count++;
+    }
+    return 0;
+}
+
+int outgoing_content_length(const struct field *fields, size_t count, uint64_t *length)
+{
+    const struct span name = SPAN_LITERAL("content-length");
+
+    *length = CONTENT_LENGTH_UNKNOWN;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t number;
+        if (!span_equals_ignoring_case(fields[i].name, name))
+            continue;
+        if (field_content_length(span_trim(fields[i].value), &number) != 0 ||
+            (*length != CONTENT_LENGTH_UNKNOWN && *length != number))
+            return HERALD_ERROR_INVALID;
+        *length = number;
+    }
+    return 0;
+}
+
+int outgoing_add_content_length(struct fields *fields, struct arena *arena, uint64_t length)
+{
+    uint8_t *digits = arena_alloc(arena, 20);
+    size_t start = 20;
+
+    if (digits == NULL)
+        return HERALD_ERROR_NOMEM;
+    do {
+        digits[--start] = (uint8_t)('0' + length % 10);
+        length /= 10;
+    } while (length != 0);
+    return fields_add(fields, arena,
+                      (struct field){known_name_text(KNOWN_CONTENT_LENGTH),
+                                     span_make(digits + start, 20 - start), KNOWN_CONTENT_LENGTH,
+                                     0});
+}
