@@ -1,5 +1,4 @@
-"""Builds what was asked for: the command, the Python package, test programs. Standard library only: it runs before
-the virtual environment is complete.
+"""Builds what was asked for: the command, the Python package, test programs.
 
 Usage: tools/build.py command|python...
 """
@@ -79,7 +78,12 @@ def install_python() -> None:
     if stamp.exists() and stamp.read_text() == str(newest):
         return
     command = [str(VENV_PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    command += ["--no-build-isolation", "--no-deps", "--force-reinstall", "-Cbuild-dir=build-python"]
+    command += [
+        "--no-build-isolation",
+        "--no-deps",
+        "--force-reinstall",
+        "-Cbuild-dir=build-python",
+    ]
     path = f"{VENV_PYTHON.parent}:{os.environ['PATH']}"
     run([*command, "."], PATH=path, CC=with_ccache(os.environ.get("CC", "gcc")))
     stamp.write_text(str(newest))

@@ -1,4 +1,4 @@
-"""Builds the libFuzzer programs and runs each for a time; a finding ends the run and keeps its input."""
+"""Builds the libFuzzer programs and runs each for a time; a finding keeps its input."""
 
 from __future__ import annotations
 

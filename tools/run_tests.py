@@ -1,4 +1,4 @@
-"""Runs the parts of the test suite named on the command line, or all; the last line is "N passed, N failed"."""
+"""Runs the parts of the test suite named, or all; the last line is "N passed, N failed"."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def run(command: list[str], seconds: int, **variables: str) -> int:
 
 
 def cmocka_counts(output: str) -> tuple[int, int] | None:
-    """Passed and failed tests of one cmocka program, None when it did not get as far as its summary."""
+    """Passed and failed tests of a cmocka program; None when it did not reach its summary."""
     passed = re.search(r"^\[  PASSED  \] (\d+) test\(s\)", output, re.MULTILINE)
     failed = re.search(r"^\[  FAILED  \] (\d+) test\(s\)", output, re.MULTILINE)
     if passed is None:
