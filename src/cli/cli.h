@@ -23,6 +23,9 @@ int cli_main(int argc, char **argv, const struct application_runner *runner);
 int cli_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* "herald: warning: ..." on standard error, one line. */
+void cli_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* The commands, each in its own file. */
 int command_serve(int argc, char **argv, const struct application_runner *runner);
 int command_get(int argc, char **argv, const struct application_runner *runner);

@@ -4,6 +4,7 @@
 #define SERVER_CONFIG_H
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "http/limits.h"
 #include <stdbool.h>
 
@@ -94,7 +95,7 @@ struct serve_config {
     const char *accesslog; /* NULL: none; "-": standard output */
     const char *access_log_format;
     const char *errorlog; /* "-": standard error */
-    const char *loglevel;
+    enum log_level loglevel;
     enum trace_output trace;
     bool debug;
 };
