@@ -1,0 +1,258 @@
+#include "asgi.h"
+
+#include "asgi_push.h"
+#include "http/conn.h"
+
+/* Bytes objects for the field names the program knows, made when first seen. */
+static PyObject *known_name_objects[KNOWN_NAME_END];
+static PyObject *host_name;
+
+static PyObject *bytes_from_span(struct span span)
+{
+    return PyBytes_FromStringAndSize((const char *)span.data, (Py_ssize_t)span.length);
+}
+
+static PyObject *name_object(const struct field *field)
+{
+    if (field->known == KNOWN_NONE)
+        return bytes_from_span(field->name);
+    PyObject **slot = &known_name_objects[field->known];
+    if (*slot == NULL)
+        *slot = bytes_from_span(field->name);
+    return Py_XNewRef(*slot);
+}
+
+static int append_pair(PyObject *list, Py_ssize_t index, PyObject *name, struct span value)
+{
+    PyObject *pair = PyTuple_New(2);
+    PyObject *text = bytes_from_span(value);
+    if (name == NULL || pair == NULL || text == NULL) {
+        Py_XDECREF(name);
+        Py_XDECREF(pair);
+        Py_XDECREF(text);
+        return -1;
+    }
+    PyTuple_SET_ITEM(pair, 0, name);
+    PyTuple_SET_ITEM(pair, 1, text);
+    PyList_SET_ITEM(list, index, pair);
+    return 0;
+}
+
+/* The authority becomes a host field, first, where the request had none (ASGI: "pseudo headers must
+ * be removed; if :authority is present its value must be added as host"). */
+static PyObject *scope_headers(const struct message *request)
+{
+    const struct fields *fields = &request->fields;
+    bool add_host = request->authority.length > 0 && fields_find(fields, KNOWN_HOST) == NULL;
+    PyObject *list = PyList_New((Py_ssize_t)fields->count + add_host);
+    if (list == NULL)
+        return NULL;
+    Py_ssize_t index = 0;
+    if (add_host && append_pair(list, index++, Py_NewRef(host_name), request->authority) < 0)
+        goto failed;
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct field *field = &fields->items[i];
+        if (append_pair(list, index++, name_object(field), field->value) < 0)
+            goto failed;
+    }
+    return list;
+failed:
+    Py_DECREF(list);
+    return NULL;
+}
+
+static int hex_digit(uint8_t byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    byte |= 0x20;
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+/* Percent-decoded once, as UTF-8; what is not UTF-8 becomes U+FFFD, since ASGI wants text. */
+static PyObject *decode_path(struct span raw)
+{
+    if (raw.length == 0 || memchr(raw.data, '%', raw.length) == NULL)
+        return PyUnicode_DecodeUTF8((const char *)raw.data, (Py_ssize_t)raw.length, "replace");
+    char *decoded = PyMem_Malloc(raw.length);
+    if (decoded == NULL)
+        return PyErr_NoMemory();
+    size_t length = 0;
+    for (size_t i = 0; i < raw.length; i++) {
+        int high, low;
+        if (raw.data[i] == '%' && i + 2 < raw.length && (high = hex_digit(raw.data[i + 1])) >= 0 &&
+            (low = hex_digit(raw.data[i + 2])) >= 0) {
+            decoded[length++] = (char)(high << 4 | low);
+            i += 2;
+        } else {
+            decoded[length++] = (char)raw.data[i];
+        }
+    }
+    PyObject *path = PyUnicode_DecodeUTF8(decoded, (Py_ssize_t)length, "replace");
+    PyMem_Free(decoded);
+    return path;
+}
+
+static PyObject *endpoint(const char *address, unsigned port)
+{
+    if (address == NULL || address[0] == '\0')
+        return Py_NewRef(Py_None);
+    return Py_BuildValue("(sI)", address, port);
+}
+
+/* Takes the reference to `value`. Returns 0, or -1 with an exception. */
+static int put(PyObject *dict, PyObject *key, PyObject *value)
+{
+    if (value == NULL)
+        return -1;
+    int result = PyDict_SetItem(dict, key, value);
+    Py_DECREF(value);
+    return result;
+}
+
+/* The ASGI TLS extension (version 0.2). Certificates are given as PEM by helpers that need them;
+ * the chain of the client is a list of PEM texts. */
+static PyObject *tls_extension(const struct conn_info *info)
+{
+    PyObject *tls = PyDict_New();
+    PyObject *chain = PyList_New(0);
+    if (tls == NULL || chain == NULL)
+        goto failed;
+    if (info->client_certificate.length > 0) {
+        PyObject *pem = ext_pem(info->client_certificate);
+        int appended = pem == NULL ? -1 : PyList_Append(chain, pem);
+        Py_XDECREF(pem);
+        if (appended < 0)
+            goto failed;
+    }
+    if (put(tls, ext_names.server_cert, Py_NewRef(Py_None)) < 0 ||
+        PyDict_SetItem(tls, ext_names.client_cert_chain, chain) < 0 ||
+        put(tls, ext_names.client_cert_name, Py_NewRef(Py_None)) < 0 ||
+        put(tls, ext_names.client_cert_error, Py_NewRef(Py_None)) < 0 ||
+        put(tls, ext_names.tls_version, PyLong_FromLong(info->tls_version_number)) < 0 ||
+        put(tls, ext_names.cipher_suite, PyLong_FromLong(info->tls_cipher_number)) < 0)
+        goto failed;
+    Py_DECREF(chain);
+    return tls;
+failed:
+    Py_XDECREF(tls);
+    Py_XDECREF(chain);
+    return NULL;
+}
+
+static PyObject *scope_extensions(AsgiExchange *self)
+{
+    const struct exchange *exchange = self->exchange;
+    const struct conn_info *info = exchange->conn == NULL ? NULL : exchange->conn->info;
+    PyObject *const always[] = {
+        ext_names.http_response_pathsend,
+        exchange->incoming.version > HTTP_1_0 ? ext_names.http_response_early_hint : NULL,
+        exchange->incoming.version > HTTP_1_0 ? ext_names.http_response_informational : NULL,
+        exchange->incoming.version > HTTP_1_0 ? ext_names.http_response_trailers : NULL,
+    };
+    PyObject *extensions = PyDict_New();
+    if (extensions == NULL)
+        return NULL;
+    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
+        if (always[i] != NULL && put(extensions, always[i], PyDict_New()) < 0)
+            goto failed;
+    }
+    if (asgi_push_offered(self) &&
+        put(extensions, ext_names.http_response_push,
+            PyObject_CallOneArg(self->application->push_extension, (PyObject *)self)) < 0)
+        goto failed;
+    if (info != NULL && info->tls_version_number != 0 &&
+        put(extensions, ext_names.tls, tls_extension(info)) < 0)
+        goto failed;
+    return extensions;
+failed:
+    Py_DECREF(extensions);
+    return NULL;
+}
+
+static PyObject *version_name(enum http_version version)
+{
+    switch (version) {
+    case HTTP_1_0:
+        return ext_names.http_1_0;
+    case HTTP_2:
+        return ext_names.http_2;
+    case HTTP_3:
+        return ext_names.http_3;
+    default:
+        return ext_names.http_1_1;
+    }
+}
+
+static int put_target(PyObject *scope, struct span target)
+{
+    const uint8_t *mark = target.length == 0 ? NULL : memchr(target.data, '?', target.length);
+    size_t length = mark == NULL ? target.length : (size_t)(mark - target.data);
+    struct span raw = span_slice(target, 0, length);
+    struct span query = mark == NULL ? SPAN_EMPTY : span_slice(target, length + 1, SIZE_MAX);
+    if (put(scope, ext_names.path, decode_path(raw)) < 0 ||
+        put(scope, ext_names.raw_path, bytes_from_span(raw)) < 0 ||
+        put(scope, ext_names.query_string, bytes_from_span(query)) < 0)
+        return -1;
+    return 0;
+}
+
+static PyObject *upper_method(struct span method)
+{
+    char text[64];
+    size_t length = method.length < sizeof text ? method.length : sizeof text;
+    for (size_t i = 0; i < length; i++) {
+        uint8_t byte = method.data[i];
+        text[i] = (char)(byte >= 'a' && byte <= 'z' ? byte - 32 : byte);
+    }
+    return PyUnicode_FromStringAndSize(text, (Py_ssize_t)length);
+}
+
+static int put_connection(PyObject *scope, const struct conn *conn)
+{
+    const struct conn_info *info = conn == NULL ? NULL : conn->info;
+    PyObject *client =
+        info == NULL ? Py_NewRef(Py_None) : endpoint(info->peer_address, info->peer_port);
+    PyObject *server =
+        info == NULL ? Py_NewRef(Py_None) : endpoint(info->local_address, info->local_port);
+    int result = put(scope, ext_names.client, client);
+    if (put(scope, ext_names.server, server) < 0)
+        result = -1;
+    return result;
+}
+
+PyObject *asgi_scope_new(AsgiExchange *self)
+{
+    struct asgi_application *application = self->application;
+    const struct message *request = &self->exchange->incoming;
+    PyObject *scope = PyDict_New();
+    if (scope == NULL)
+        return NULL;
+    if (PyDict_SetItem(scope, ext_names.type, ext_names.http) < 0 ||
+        PyDict_SetItem(scope, ext_names.asgi, application->asgi_versions) < 0 ||
+        PyDict_SetItem(scope, ext_names.http_version, version_name(request->version)) < 0 ||
+        put(scope, ext_names.method, upper_method(request->method)) < 0 ||
+        put(scope, ext_names.scheme,
+            PyUnicode_FromStringAndSize((const char *)request->scheme.data,
+                                        (Py_ssize_t)request->scheme.length)) < 0 ||
+        put_target(scope, request->path) < 0 ||
+        PyDict_SetItem(scope, ext_names.root_path, application->root_path) < 0 ||
+        put(scope, ext_names.headers, scope_headers(request)) < 0 ||
+        put_connection(scope, self->exchange->conn) < 0 ||
+        put(scope, ext_names.extensions, scope_extensions(self)) < 0)
+        goto failed;
+    if (application->state != NULL &&
+        put(scope, ext_names.state, PyDict_Copy(application->state)) < 0)
+        goto failed;
+    return scope;
+failed:
+    Py_DECREF(scope);
+    return NULL;
+}
+
+int asgi_scope_init(PyObject *module)
+{
+    (void)module;
+    host_name = PyBytes_FromString("host");
+    return host_name == NULL ? -1 : 0;
+}
