@@ -37,6 +37,13 @@ enum head_verdict {
 
 #define HEAD_FAR_FACTOR 4
 
+/* Cookie crumbs on their way into one field (RFC 9113 section 8.2.3). */
+struct cookie_join {
+    uint8_t *bytes; /* NULL while there is one crumb */
+    size_t capacity;
+    size_t position; /* of the field in the list */
+};
+
 struct head_builder {
     struct arena *arena;
     const struct limits *limits;
@@ -46,20 +53,19 @@ struct head_builder {
     enum head_verdict verdict;
     const char *reason; /* static text about the first fault, for logs and debug data; or NULL */
 
+    struct message message; /* as understood so far */
+
     /* private */
-    struct message message;
     struct span host;     /* of a Host field */
-    uint32_t seen;        /* bits of pseudo-fields and of single fields that have come */
+    uint32_t seen;        /* enum in rules.c: pseudo-fields and single fields that have come */
     uint64_t size, count; /* as counted against the limits, dropped fields included */
-    uint8_t *cookie;      /* crumbs joined with "; " */
-    size_t cookie_length, cookie_capacity;
-    size_t cookie_position; /* where the cookie stands in the list */
-    bool cookie_sensitive;
+    struct cookie_join cookie;
     uint8_t *block; /* the piece of the arena that names and values go to */
     size_t block_left;
 };
 
-/* For HTTP/2 and HTTP/3. Memory comes from `arena`, which outlives the result. */
+/* For HTTP/2 and HTTP/3 (which sets builder->message.version). Memory comes from `arena`, which
+ * outlives the result. */
 void head_builder_init(struct head_builder *builder, enum head_kind kind, struct arena *arena,
                        const struct limits *limits);
 
@@ -98,8 +104,11 @@ enum head_verdict head_builder_finish_trailers(struct head_builder *builder,
  * registered name, an IPv4 address or an IP literal in brackets. */
 bool authority_is_valid(struct span authority);
 
-/* True for an absolute path with optional query, as it may stand in a request: '/' first, neither
- * blank nor control byte, no '#'. Bytes over 0x7e are refused. */
+/* As authority_is_valid, with a port that is not empty: the target of a CONNECT. */
+bool authority_has_port(struct span authority);
+
+/* True for an absolute path with optional query, as it may stand in a request: '/' first, no blank,
+ * control byte, DEL or '#'. Bytes from 0x80 on pass: clients send them unescaped. */
 bool request_path_is_valid(struct span path);
 
 #endif
