@@ -42,10 +42,10 @@ extern PyTypeObject *asgi_exchange_type;
 
 struct serve_config;
 
-/* Fills all of `application` (zeroed before). `state` and `task_factory` may be None. Returns 0, or -1 with an exception;
- * asgi_application_clear is due in both cases. */
-int asgi_application_init(struct asgi_application *application, PyObject *callable, PyObject *loop, PyObject *state,
-                          PyObject *push_extension, PyObject *task_factory,
+/* Fills all of `application` (zeroed before). `state` and `task_factory` may be None. Returns 0, or
+ * -1 with an exception; asgi_application_clear is due in both cases. */
+int asgi_application_init(struct asgi_application *application, PyObject *callable, PyObject *loop,
+                          PyObject *state, PyObject *push_extension, PyObject *task_factory,
                           const struct serve_config *config);
 int asgi_application_traverse(struct asgi_application *application, visitproc visit, void *arg);
 void asgi_application_clear(struct asgi_application *application);
@@ -74,13 +74,12 @@ bool asgi_send_must_wait(const AsgiExchange *self);
 PyObject *asgi_waiter_new(AsgiExchange *self);
 
 /* Field lists. `list` is a sequence of (name, value) bytes pairs. The array borrows the bytes
- * objects' memory and is freed by asgi_fields_free. Names are given lower case to the exchange.
+ * objects' memory and is freed by asgi_fields_free.
  * Return -1 with an exception. */
 struct asgi_fields {
     struct field *items;
     size_t count;
     PyObject *sequence; /* keeps the pairs alive */
-    struct arena arena; /* lower-cased names */
 };
 int asgi_fields_parse(struct asgi_fields *fields, PyObject *list);
 void asgi_fields_free(struct asgi_fields *fields);

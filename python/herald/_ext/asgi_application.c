@@ -2,8 +2,8 @@
 
 #include "server/config.h"
 
-int asgi_application_init(struct asgi_application *application, PyObject *callable, PyObject *loop, PyObject *state,
-                          PyObject *push_extension, PyObject *task_factory,
+int asgi_application_init(struct asgi_application *application, PyObject *callable, PyObject *loop,
+                          PyObject *state, PyObject *push_extension, PyObject *task_factory,
                           const struct serve_config *config)
 {
     application->handler.start = asgi_start;
@@ -12,7 +12,8 @@ int asgi_application_init(struct asgi_application *application, PyObject *callab
     application->push_extension = Py_NewRef(push_extension);
     application->push_falls_back = config->push_fallback;
     application->state = state == Py_None ? NULL : Py_NewRef(state);
-    application->root_path = PyUnicode_FromString(config->root_path == NULL ? "" : config->root_path);
+    application->root_path =
+        PyUnicode_FromString(config->root_path == NULL ? "" : config->root_path);
     application->asgi_versions = Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.5");
     if (application->root_path == NULL || application->asgi_versions == NULL)
         return -1;

@@ -118,7 +118,7 @@ static int send_head(AsgiExchange *self, uint64_t length)
     for (size_t i = 0; i < fields.count; i++) {
         /* Given by the application: a response to HEAD may name a length that its body does not
          * have. */
-        if (span_equals(fields.items[i].name, SPAN_LITERAL("content-length")))
+        if (span_equals_ignoring_case(fields.items[i].name, SPAN_LITERAL("content-length")))
             length = CONTENT_LENGTH_UNKNOWN;
     }
     int code =

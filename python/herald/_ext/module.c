@@ -25,7 +25,8 @@ void ext_report_exception(const char *doing)
 }
 
 /* application_runner.run: herald._serve.run(server) does the rest and returns the exit code. */
-static int run_application(const struct application_runner *runner, const struct serve_config *config)
+static int run_application(const struct application_runner *runner,
+                           const struct serve_config *config)
 {
     (void)runner;
     long code = EXIT_CODE_FAILURE;
@@ -46,8 +47,8 @@ static int run_application(const struct application_runner *runner, const struct
     return (int)code;
 }
 
-/* main(arguments, command): runs the command line `arguments` (the program's name first). `command` are the words that
- * start this program again. Returns the exit code. */
+/* main(arguments, command): runs the command line `arguments` (the program's name first). `command`
+ * are the words that start this program again. Returns the exit code. */
 static PyObject *ext_main(PyObject *module, PyObject *arguments)
 {
     (void)module;
@@ -91,22 +92,32 @@ static PyMethodDef module_methods[] = {
 };
 
 static struct PyModuleDef module_definition = {
-    PyModuleDef_HEAD_INIT, "herald._ext", "Herald's engine.", -1, module_methods, NULL, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT,
+    "herald._ext",
+    "Herald's engine.",
+    -1,
+    module_methods,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
 };
+
+PyMODINIT_FUNC PyInit__ext(void);
 
 PyMODINIT_FUNC PyInit__ext(void)
 {
     PyObject *module = PyModule_Create(&module_definition);
     if (module == NULL)
         return NULL;
-    ext_client_disconnected =
-        PyErr_NewExceptionWithDoc("herald.ClientDisconnected",
-                                  "The client has gone: what send() raises from then on.", PyExc_OSError, NULL);
+    ext_client_disconnected = PyErr_NewExceptionWithDoc(
+        "herald.ClientDisconnected", "The client has gone: what send() raises from then on.",
+        PyExc_OSError, NULL);
     if (ext_client_disconnected == NULL ||
         PyModule_AddObjectRef(module, "ClientDisconnected", ext_client_disconnected) < 0 ||
-        PyModule_AddStringConstant(module, "__version__", HERALD_VERSION) < 0 || ext_names_init() < 0 ||
-        asgi_step_init(module) < 0 || asgi_exchange_init(module) < 0 || asgi_scope_init(module) < 0 ||
-        server_object_init(module) < 0 || wsgi_job_init(module) < 0)
+        PyModule_AddStringConstant(module, "__version__", HERALD_VERSION) < 0 ||
+        ext_names_init() < 0 || asgi_step_init(module) < 0 || asgi_exchange_init(module) < 0 ||
+        asgi_scope_init(module) < 0 || server_object_init(module) < 0 || wsgi_job_init(module) < 0)
         Py_CLEAR(module);
     return module;
 }

@@ -13,8 +13,8 @@ static uint64_t milliseconds_now(void)
     return uv_hrtime() / HERALD_MILLISECOND;
 }
 
-/* Asks asyncio to call turn again when the loop's next deadline comes. A handle that fires early only costs an empty turn,
- * so it is replaced for an earlier deadline alone. */
+/* Asks asyncio to call turn again when the loop's next deadline comes. A handle that fires early
+ * only costs an empty turn, so it is replaced for an earlier deadline alone. */
 static int server_arm_timer(ServerObject *self)
 {
     int timeout = loop_backend_timeout(self->loop);
@@ -88,12 +88,18 @@ static void wake_gateway(void *user)
     loop_post(self->loop, &self->gateway_task);
 }
 
+static void write_trace(void *user, struct span text)
+{
+    (void)user;
+    (void)fwrite(text.data, 1, text.length, stderr);
+}
+
 /* Returns 0, or a negative code that has been logged. */
 static int server_make(ServerObject *self, struct handler *handler)
 {
     static const struct engine *const engines[] = {&h2_engine, &h1_engine};
     if (self->config->trace != TRACE_OUTPUT_OFF) {
-        struct trace_options options = {.descriptor = 2};
+        struct trace_options options = {.start = HERALD_NEVER, .write = write_trace};
         options.format = self->config->trace == TRACE_OUTPUT_JSON ? TRACE_JSON : TRACE_TEXT;
         self->trace = trace_create(&options);
     }
@@ -120,14 +126,15 @@ static int bind_methods(ServerObject *self, PyObject *asyncio_loop)
     return self->call_later == NULL || self->call_soon == NULL || self->turn == NULL ? -1 : 0;
 }
 
-/* prepare(asyncio_loop, on_stopped, application or None for WSGI, state, push_extension, eager): loads certificates and
- * makes the server; no socket yet. Returns 0 or the negative code that was logged. */
+/* prepare(asyncio_loop, on_stopped, application or None for WSGI, state, push_extension, eager):
+ * loads certificates and makes the server; no socket yet. Returns 0 or the negative code that was
+ * logged. */
 static PyObject *server_prepare(ServerObject *self, PyObject *arguments)
 {
     PyObject *asyncio_loop, *on_stopped, *callable, *state, *push_extension, *task_factory;
     struct handler *handler;
-    if (!PyArg_ParseTuple(arguments, "OOOOOO", &asyncio_loop, &on_stopped, &callable, &state, &push_extension,
-                          &task_factory))
+    if (!PyArg_ParseTuple(arguments, "OOOOOO", &asyncio_loop, &on_stopped, &callable, &state,
+                          &push_extension, &task_factory))
         return NULL;
     if (bind_methods(self, asyncio_loop) < 0)
         return NULL;
@@ -150,8 +157,8 @@ static PyObject *server_prepare(ServerObject *self, PyObject *arguments)
             return PyLong_FromLong(code);
         handler = gateway_handler(self->gateway);
     } else {
-        code = asgi_application_init(&self->application, callable, asyncio_loop, state, push_extension,
-                                     task_factory, self->config);
+        code = asgi_application_init(&self->application, callable, asyncio_loop, state,
+                                     push_extension, task_factory, self->config);
         if (code < 0)
             return NULL;
         handler = &self->application.handler;
@@ -262,12 +269,13 @@ static PyObject *server_options_get(ServerObject *self, void *unused)
     (void)unused;
     const struct serve_config *config = self->config;
     static const char *const interfaces[] = {"auto", "asgi", "wsgi"};
-    return Py_BuildValue("{ss ss ss ss si sd sd sI ss sO}", "target", text_or_empty(config->target), "interface",
-                         interfaces[config->interface], "app_dir", text_or_empty(config->app_dir), "root_path",
-                         text_or_empty(config->root_path), "wsgi_threads", (int)config->wsgi_threads,
-                         "startup_timeout", (double)config->startup_timeout / HERALD_SECOND, "shutdown_timeout",
-                         (double)config->shutdown_timeout / HERALD_SECOND, "worker", config->worker, "loglevel",
-                         text_or_empty(config->loglevel), "debug", config->debug ? Py_True : Py_False);
+    return Py_BuildValue(
+        "{ss ss ss ss si sd sd sI sO}", "target", text_or_empty(config->target), "interface",
+        interfaces[config->interface], "app_dir", text_or_empty(config->app_dir), "root_path",
+        text_or_empty(config->root_path), "wsgi_threads", (int)config->wsgi_threads,
+        "startup_timeout", (double)config->startup_timeout / HERALD_SECOND, "shutdown_timeout",
+        (double)config->shutdown_timeout / HERALD_SECOND, "worker", config->worker, "debug",
+        config->debug ? Py_True : Py_False);
 }
 
 static PyMethodDef server_methods[] = {
@@ -327,8 +335,8 @@ static void server_dealloc(ServerObject *self)
 }
 
 static PyType_Slot server_slots[] = {
-    {Py_tp_dealloc, server_dealloc},   {Py_tp_traverse, server_traverse}, {Py_tp_clear, server_clear},
-    {Py_tp_methods, server_methods},   {Py_tp_getset, server_members},    {0, NULL},
+    {Py_tp_dealloc, server_dealloc}, {Py_tp_traverse, server_traverse}, {Py_tp_clear, server_clear},
+    {Py_tp_methods, server_methods}, {Py_tp_getset, server_members},    {0, NULL},
 };
 
 static PyType_Spec server_spec = {
