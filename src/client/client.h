@@ -96,9 +96,9 @@ enum client_body {
 
 struct client_request_options {
     struct client_target target;
-    /* method, scheme, authority, path, fields (no Host); copied. Content-Length for the body is the
-     * caller's to add for CLIENT_BODY_STREAM; added for CLIENT_BODY_BYTES when the body is not
-     * empty. */
+    /* method, scheme, authority, path, fields; copied. For CLIENT_BODY_STREAM content_length is the
+     * length of the body to come, or CONTENT_LENGTH_UNKNOWN; for CLIENT_BODY_BYTES it is ignored:
+     * the length of `body` is sent where it means something. */
     struct message message;
     enum client_body body_kind;
     struct span body; /* CLIENT_BODY_BYTES: lives until release */
