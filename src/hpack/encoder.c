@@ -11,16 +11,24 @@
 #define NEVER_INDEXED 0x10, 4
 #define NOT_INDEXED   0x00, 4
 
-/* Names whose values mostly differ from one message to the next: worth an entry only once a value
- * came back. */
+/* Names whose values belong to one resource or one moment: worth an entry only once a value came
+ * back. */
 static const bool seldom_repeats[HPACK_STATIC_COUNT + 1] = {
     [HPACK_NAME_PATH] = true,
     [HPACK_NAME_AGE] = true,
     [HPACK_NAME_CONTENT_LENGTH] = true,
+    [HPACK_NAME_CONTENT_LOCATION] = true,
+    [HPACK_NAME_CONTENT_RANGE] = true,
     [HPACK_NAME_ETAG] = true,
+    [HPACK_NAME_EXPIRES] = true,
+    [HPACK_NAME_IF_MATCH] = true,
     [HPACK_NAME_IF_MODIFIED_SINCE] = true,
     [HPACK_NAME_IF_NONE_MATCH] = true,
+    [HPACK_NAME_IF_RANGE] = true,
+    [HPACK_NAME_IF_UNMODIFIED_SINCE] = true,
+    [HPACK_NAME_LAST_MODIFIED] = true,
     [HPACK_NAME_LOCATION] = true,
+    [HPACK_NAME_RANGE] = true,
     [HPACK_NAME_SET_COOKIE] = true,
 };
 

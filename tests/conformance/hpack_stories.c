@@ -1,6 +1,6 @@
 /* All HPACK stories (the hpack-test-case corpora): every block decodes to its fields, what our
- * encoder makes of the same fields decodes again, here and in libnghttp2, and is in sum no larger
- * than what libnghttp2's encoder makes.
+ * encoder makes of the same fields decodes again, here and in libnghttp2, and no story comes out
+ * larger than from libnghttp2's encoder.
  *
  *     hpack_stories FOLDER      exit status 0, 1, or 77 (skipped) when the folder is not there
  */
@@ -210,6 +210,19 @@ static bool encode_story(json_t *cases, struct totals *totals)
     return good;
 }
 
+static bool encode_and_judge(const char *path, json_t *cases, struct totals *totals)
+{
+    struct totals before = *totals;
+    if (!encode_story(cases, totals)) {
+        fprintf(stderr, "%s: our encoding of it does not decode alike\n", path);
+        return false;
+    }
+    unsigned long ours = totals->ours - before.ours, theirs = totals->theirs - before.theirs;
+    if (ours > theirs)
+        fprintf(stderr, "%s: %lu bytes, libnghttp2 %lu\n", path, ours, theirs);
+    return ours <= theirs;
+}
+
 static bool run_story(const char *path, struct totals *totals)
 {
     json_error_t error;
@@ -222,13 +235,7 @@ static bool run_story(const char *path, struct totals *totals)
             fprintf(stderr, "%s: decoding differs in block %lu of its folder\n", path,
                     totals->blocks);
     } else if (good) {
-        struct totals before = *totals;
-        good = encode_story(cases, totals);
-        if (good)
-            printf("%s: %lu bytes, nghttp2 %lu\n", path, totals->ours - before.ours,
-                   totals->theirs - before.theirs);
-        else
-            fprintf(stderr, "%s: our encoding of it does not decode alike\n", path);
+        good = encode_and_judge(path, cases, totals);
     } else {
         fprintf(stderr, "%s: not a story\n", path);
     }
@@ -275,10 +282,6 @@ static bool run_folder(const char *root, const char *folder, unsigned long *stor
         printf("; %lu bytes of fields in %lu bytes, nghttp2 %lu", totals.plain, totals.ours,
                totals.theirs);
     printf("%s\n", good ? "" : ": FAILED");
-    if (totals.ours > totals.theirs) {
-        fprintf(stderr, "%s: our encoding is larger than libnghttp2's\n", folder);
-        good = false;
-    }
     *stories += totals.files;
     return good;
 }
