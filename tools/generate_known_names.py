@@ -66,7 +66,9 @@ def main() -> None:
         lines.append(f'    X({number}, {constant}, "{name}")')
     out(" \\\n".join(lines) + "\n\n")
     out(f"#define KNOWN_NAME_SLOTS {SLOTS}\n")
-    for label, factor in zip(("LENGTH", "FIRST", "LAST", "MIDDLE", "PENULTIMATE"), factors, strict=True):
+    for label, factor in zip(
+        ("LENGTH", "FIRST", "LAST", "MIDDLE", "PENULTIMATE"), factors, strict=True
+    ):
         out(f"#define KNOWN_NAME_{label}_FACTOR {factor}u\n")
     out("\n#define KNOWN_NAME_SLOT_VALUES \\\n")
     slots = [
