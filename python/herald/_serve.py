@@ -1,6 +1,7 @@
 """Runs one worker: the application, its lifespan, and the server inside an asyncio loop."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -40,6 +41,9 @@ def run(server: Server) -> int:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed, unless HERALD_LOOP=asyncio says otherwise."""
+    if os.environ.get("HERALD_LOOP") == "asyncio":
+        return None
     try:
         import uvloop
     except ImportError:
