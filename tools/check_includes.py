@@ -28,7 +28,7 @@ ROOTS = ("cli", "python/herald/_ext")
 ENGINES = ("hpack", "http", "h1", "h2", "h3", "ws")
 # System headers through which an engine could reach the outside world.
 ENGINE_BANNED = re.compile(
-    r"arpa/|dirent\.h|fcntl\.h|gnutls/|net/|netdb\.h|netinet/|poll\.h|pthread\.h|signal\.h|"
+    r"dirent\.h|fcntl\.h|gnutls/|net/|netdb\.h|netinet/|poll\.h|pthread\.h|signal\.h|"
     r"sys/(epoll|random|select|socket|stat|time|un|wait)\.h|threads\.h|unistd\.h|uv\.h"
 )
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">\n]+)[">]', re.MULTILINE)

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import check_banned
 import check_features
 import check_format
 import check_functions
 import check_includes
 import check_sources
-import pytest
 from checks import ROOT, blank, finish
 
 Write = Callable[[str, str], Path]

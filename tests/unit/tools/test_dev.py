@@ -6,6 +6,7 @@ import re
 import subprocess
 
 import pytest
+
 from checks import ROOT
 
 WORDS = "setup build serve test lint format fuzz bench attack clean help".split()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 import run_tests
-from build import BuildError
+from compile import BuildError
 from run_tests import Outcome
 
 PASSED = "[==========] 3 test(s) run.\n[  PASSED  ] 3 test(s).\n"

@@ -1,6 +1,6 @@
 """Builds what was asked for: the command, the Python package, test programs.
 
-Usage: tools/build.py command|python...
+Usage: tools/compile.py command|python...
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class BuildError(Exception):
 
 
 def run(command: list[str], **variables: str) -> None:
-    # What a build prints goes to standard error, so that the output of `./dev serve` is the server's alone.
+    # To standard error, so that what `./dev serve` prints is the server's alone.
     environment = {**os.environ, **variables}
     if subprocess.run(command, cwd=ROOT, env=environment, stdout=sys.stderr).returncode != 0:
         raise BuildError(f"failed: {' '.join(command)}")
@@ -47,7 +47,7 @@ def ninja(folder: Path, targets: list[str]) -> None:
 
 
 def build(kind: str, targets: list[str]) -> Path:
-    """Builds `targets` ("all" for everything) in the folder of `kind`, "plain" or "asan", and returns the folder."""
+    """Builds `targets` ("all" for everything) of `kind`, "plain" or "asan"; returns the folder."""
     options = ["-Dwerror=true"] if os.environ.get("CI") == "true" else []
     if kind == "asan":
         folder = ROOT / "build-asan"
