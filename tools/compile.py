@@ -31,15 +31,21 @@ def with_ccache(compiler: str) -> str:
     return f"ccache {compiler}" if shutil.which("ccache") and "ccache" not in compiler else compiler
 
 
-def configure(folder: Path, compiler: str, options: list[str]) -> None:
-    """Configures once, and from nothing when the compiler or the options changed."""
+def configure(folder: Path, compiler: str, options: list[str], tests: bool) -> None:
+    """Configures once, and from nothing when the compiler or the options changed. The tests need
+    more packages than the command, so they are switched on when they are first asked for."""
     key = f"{compiler} {' '.join(options)}\n"
     stamp = folder / ".configured"
-    if (folder / "build.ninja").exists() and stamp.exists() and stamp.read_text() == key:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    run(["meson", "setup", str(folder), *options], CC=with_ccache(compiler))
-    stamp.write_text(key)
+    with_tests = folder / ".with-tests"
+    if not (folder / "build.ninja").exists() or not stamp.exists() or stamp.read_text() != key:
+        shutil.rmtree(folder, ignore_errors=True)
+        choice = f"-Dtests={str(tests).lower()}"
+        run(["meson", "setup", str(folder), choice, *options], CC=with_ccache(compiler))
+        stamp.write_text(key)
+    elif tests and not with_tests.exists():
+        run(["meson", "configure", str(folder), "-Dtests=true"])
+    if tests:
+        with_tests.touch()
 
 
 def ninja(folder: Path, targets: list[str]) -> None:
@@ -49,13 +55,14 @@ def ninja(folder: Path, targets: list[str]) -> None:
 def build(kind: str, targets: list[str]) -> Path:
     """Builds `targets` ("all" for everything) of `kind`, "plain" or "asan"; returns the folder."""
     options = ["-Dwerror=true"] if os.environ.get("CI") == "true" else []
+    tests = targets == ["all"]
     if kind == "asan":
         folder = ROOT / "build-asan"
         options += ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dfuzz=true"]
-        configure(folder, "clang", options)
+        configure(folder, "clang", options, tests)
     else:
         folder = ROOT / "build"
-        configure(folder, os.environ.get("CC", "gcc"), options)
+        configure(folder, os.environ.get("CC", "gcc"), options, tests)
     ninja(folder, targets)
     return folder
 

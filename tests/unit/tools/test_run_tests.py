@@ -32,6 +32,10 @@ def test_other_programs_count_once() -> None:
     assert outcome_of("TIMEOUT", "[ RUN      ] x") == Outcome(failed=1, failures=["unit: a"])
 
 
+def test_a_program_can_leave_itself_out() -> None:
+    assert outcome_of("SKIP", "no corpora") == Outcome(skipped=1)
+
+
 def test_a_failure_after_a_clean_summary_is_a_failure() -> None:
     assert outcome_of("FAIL", PASSED + "LeakSanitizer: detected memory leaks") == Outcome(
         3, 1, failures=["unit: a"]
