@@ -1,4 +1,4 @@
-"""The seed's applications, with what the seed leaves out: the files they push, the paths its clients ask for."""
+"""The seed's applications, and what the seed leaves out: pushed files, paths of its clients."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ SEED = Path(__file__).resolve().parents[3] / "examples" / "seed"
 sys.path.insert(0, str(SEED))
 
 from fastapi import FastAPI, Response  # noqa: E402
+
 from fastapi_push import app as fastapi_push  # noqa: E402
 
 
