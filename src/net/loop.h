@@ -14,7 +14,9 @@
 #include <uv.h>
 
 #define LOOP_INPUT_SIZE  (64 * 1024) /* one read takes at most this */
-#define LOOP_OUTPUT_SIZE (64 * 1024) /* one turn of a link sends at most this, before TLS */
+#define LOOP_PLAIN_SIZE  (96 * 1024) /* one read and a record begun before it, decrypted */
+#define LOOP_OUTPUT_SIZE (64 * 1024) /* one pass of a link sends at most this, before TLS */
+#define LOOP_SEALED_SIZE (96 * 1024) /* the same with record headers and tags */
 
 /* Work handed over from another thread. The memory is the poster's until `run` has been called. */
 struct loop_task {
@@ -38,6 +40,11 @@ struct loop {
     uv_loop_t *uv;
     herald_time now; /* of the present turn; outside of a turn use loop_now */
     void *user;      /* the owner's */
+
+    /* Shared by the links of this loop; contents mean nothing between two calls. */
+    uint8_t *input, *plain, *output, *sealed;
+    unsigned handshakes; /* steps still allowed in this turn */
+
     struct loop_private *private;
 };
 
@@ -78,6 +85,10 @@ void loop_work_remove(struct loop_work *work);
 int loop_backend_fd(const struct loop *loop);
 int loop_backend_timeout(const struct loop *loop);
 void loop_turn(struct loop *loop);
+
+/* Call after starting a libuv handle of one's own, or changing what it waits for: libuv tells the
+ * kernel only when it polls, so an embedded loop has to poll once more. */
+void loop_watch_changed(struct loop *loop);
 
 /* Embedding: `attention` is called, on the loop's thread and at most once before the next
  * loop_turn, when work or an earlier deadline has been noted outside of a turn, so that the host

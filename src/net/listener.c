@@ -1,0 +1,454 @@
+#include "net/listener.h"
+
+#include "base/log.h"
+#include "net/link_private.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define DEFAULT_BACKLOG 4096
+#define ACCEPTS_A_TURN  64
+#define STARVED_PAUSE   (500 * HERALD_MILLISECOND)
+#define LISTENER_NAME   160
+
+struct listener {
+    struct link_server *server;
+    struct list waiting; /* in server->listeners while there is no room */
+    uv_poll_t poll;
+    struct loop_timer pause;
+    int descriptor;
+    int reserve; /* given up for a moment to turn a caller away when descriptors run out */
+    uint16_t port;
+    int family;
+    bool accepting, started;
+    char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* to remove */
+    char name[LISTENER_NAME];
+};
+
+static int fail(struct listener_error *error, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int fail(struct listener_error *error, int code, const char *format, ...)
+{
+    va_list arguments;
+    int number = errno;
+
+    if (error != NULL) {
+        va_start(arguments, format);
+        vsnprintf(error->text, sizeof(error->text), format, arguments);
+        va_end(arguments);
+    }
+    errno = number;
+    return code;
+}
+
+/* ---- making the socket ---- */
+
+/* A socket file nobody answers on was left by a process that died. */
+static bool is_stale(const struct socket_address *address)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
+    struct stat status;
+
+    if (un->sun_path[0] == '\0' || lstat(un->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+        return false;
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (probe < 0)
+        return false;
+    bool refused =
+        connect(probe, (const struct sockaddr *)un, address->length) != 0 && errno == ECONNREFUSED;
+    close(probe);
+    return refused;
+}
+
+/* Accepted sockets inherit these from the listening one, which saves two calls a connection. */
+static void set_tcp_options(int descriptor)
+{
+    int one = 1, low_water = LINK_NOTSENT_LOWAT;
+
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low_water, sizeof(low_water));
+}
+
+static int set_bind_options(int descriptor, const struct socket_address *address,
+                            const struct listener_options *options)
+{
+    int one = 1, zero = 0;
+    int family = address->storage.ss_family;
+
+    if (family == AF_UNIX)
+        return 0;
+    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0)
+        return -1;
+    if (options->reuse_port &&
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) != 0)
+        return -1;
+    if (family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->storage;
+        bool any = IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, any ? &zero : &one, sizeof(one));
+    }
+    return 0;
+}
+
+static int bind_and_listen(int descriptor, const struct socket_address *address,
+                           const struct listener_options *options)
+{
+    const struct sockaddr *name = (const struct sockaddr *)&address->storage;
+    const struct sockaddr_un *un = (const struct sockaddr_un *)name;
+
+    if (set_bind_options(descriptor, address, options) != 0)
+        return -1;
+    if (bind(descriptor, name, address->length) != 0) {
+        int number = errno;
+        if (number != EADDRINUSE || name->sa_family != AF_UNIX || !is_stale(address)) {
+            errno = number;
+            return -1;
+        }
+        if (unlink(un->sun_path) != 0 || bind(descriptor, name, address->length) != 0)
+            return -1;
+    }
+    if (name->sa_family == AF_UNIX && un->sun_path[0] != '\0' && options->unix_mode != 0 &&
+        chmod(un->sun_path, options->unix_mode) != 0)
+        return -1;
+    return listen(descriptor, options->backlog != 0 ? options->backlog : DEFAULT_BACKLOG);
+}
+
+static const struct listener_options default_options;
+
+int listener_bind(const struct socket_address *address, const struct listener_options *options,
+                  struct listener_error *error)
+{
+    char name[LISTENER_NAME];
+    int family = address->storage.ss_family;
+    int descriptor = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    address_print((const struct sockaddr *)&address->storage, address->length, name, sizeof(name));
+    if (descriptor < 0)
+        return fail(error, HERALD_ERROR_IO, "cannot listen on %s: %s", name, uv_strerror(-errno));
+    if (bind_and_listen(descriptor, address, options != NULL ? options : &default_options) != 0) {
+        int number = errno;
+        close(descriptor);
+        errno = number;
+        return fail(error, HERALD_ERROR_IO, "cannot listen on %s: %s", name, uv_strerror(-number));
+    }
+    return descriptor;
+}
+
+/* ---- accepting ---- */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void watch(struct listener *listener, bool accepting)
+{
+    if (listener->accepting == accepting)
+        return;
+    listener->accepting = accepting;
+    if (accepting)
+        uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+    else
+        uv_poll_stop(&listener->poll);
+    loop_watch_changed(listener->server->loop);
+}
+
+static bool is_full(const struct link_server *server)
+{
+    return server->maximum_links != 0 && server->link_count >= server->maximum_links;
+}
+
+void listener_room(struct link_server *server)
+{
+    if (is_full(server))
+        return;
+    LIST_FOR_EACH_SAFE(node, following, &server->listeners)
+    {
+        struct listener *listener = CONTAINER_OF(node, struct listener, waiting);
+        list_remove(node);
+        watch(listener, true);
+    }
+}
+
+static void on_pause_over(struct loop_timer *timer, herald_time now)
+{
+    struct listener *listener = CONTAINER_OF(timer, struct listener, pause);
+
+    (void)now;
+    if (listener->started)
+        watch(listener, true);
+}
+
+static void pause_accepting(struct listener *listener)
+{
+    struct loop *loop = listener->server->loop;
+
+    /* Without a timer the listener must not go deaf for ever: then it just tries again. */
+    if (loop_timer_set(loop, &listener->pause, loop_now(loop) + STARVED_PAUSE) == 0)
+        watch(listener, false);
+}
+
+static int open_reserve(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Without descriptors the caller would hang in the backlog, and the poll would spin. With the
+ * reserve given up it is accepted and closed at once. */
+static void turn_away(struct listener *listener)
+{
+    static struct log_limit limit;
+
+    log_limited(&limit, LOG_ERROR, "%s: out of file descriptors, connections are refused",
+                listener->name);
+    if (listener->reserve >= 0) {
+        close(listener->reserve);
+        int descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (descriptor >= 0)
+            close(descriptor);
+        listener->reserve = open_reserve();
+    }
+    pause_accepting(listener);
+}
+
+/* Returns false when accepting is over for this turn. */
+static bool on_accept_error(struct listener *listener, int number)
+{
+    static struct log_limit limit;
+
+    switch (number) {
+    case EAGAIN:
+        return false;
+    case EINTR:
+    case ECONNABORTED: /* and what accept(2) passes on from the connection itself */
+    case EPROTO:
+    case EPERM:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+    case ETIMEDOUT:
+        return true;
+    case EMFILE:
+    case ENFILE:
+        turn_away(listener);
+        return false;
+    default: /* ENOBUFS, ENOMEM: later; others are not told to be temporary, but nothing else helps
+              */
+        log_limited(&limit, LOG_ERROR, "%s: cannot accept: %s", listener->name,
+                    uv_strerror(-number));
+        pause_accepting(listener);
+        return false;
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = poll->data;
+    struct link_server *server = listener->server;
+
+    (void)status, (void)events;
+    loop_now(server->loop);
+    for (unsigned accepted = 0; accepted < ACCEPTS_A_TURN && listener->accepting; accepted++) {
+        struct sockaddr_storage peer;
+        socklen_t length = sizeof(peer);
+        if (is_full(server)) {
+            watch(listener, false);
+            list_append(&server->listeners, &listener->waiting);
+            return;
+        }
+        int descriptor = accept4(listener->descriptor, (struct sockaddr *)&peer, &length,
+                                 SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (descriptor < 0) {
+            if (!on_accept_error(listener, errno))
+                return;
+            continue;
+        }
+        /* A failure has closed the one connection; the next may fare better. */
+        link_accept(server, descriptor, (struct sockaddr *)&peer);
+    }
+}
+
+/* ---- life ---- */
+
+static int check_descriptor(int descriptor, struct listener_error *error)
+{
+    int type = 0, listening = 0;
+    socklen_t length = sizeof(type);
+
+    if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) != 0)
+        return fail(error, HERALD_ERROR_INVALID, "descriptor %d is not a socket: %s", descriptor,
+                    uv_strerror(-errno));
+    if (type != SOCK_STREAM)
+        return fail(error, HERALD_ERROR_INVALID, "descriptor %d is not a stream socket",
+                    descriptor);
+    length = sizeof(listening);
+    if (getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 || listening)
+        return 0;
+    if (listen(descriptor, DEFAULT_BACKLOG) != 0)
+        return fail(error, HERALD_ERROR_INVALID, "descriptor %d cannot listen: %s", descriptor,
+                    uv_strerror(-errno));
+    return 0;
+}
+
+static void describe(struct listener *listener)
+{
+    struct sockaddr_storage storage = {0};
+    socklen_t length = sizeof(storage);
+    char host[INET6_ADDRSTRLEN];
+
+    getsockname(listener->descriptor, (struct sockaddr *)&storage, &length);
+    listener->family = storage.ss_family;
+    address_split((struct sockaddr *)&storage, host, &listener->port);
+    address_print((struct sockaddr *)&storage, length, listener->name, sizeof(listener->name));
+}
+
+int listener_create(struct listener **result, int descriptor, struct link_server *server,
+                    const struct listener_options *options, struct listener_error *error)
+{
+    struct listener *listener = NULL;
+    int code = check_descriptor(descriptor, error);
+
+    (void)options;
+    if (code != 0)
+        goto failed;
+    code = HERALD_ERROR_NOMEM;
+    listener = calloc(1, sizeof(*listener));
+    if (listener == NULL)
+        goto failed;
+    listener->server = server;
+    listener->descriptor = descriptor;
+    listener->pause.expired = on_pause_over;
+    list_init(&listener->waiting);
+    describe(listener);
+    if (listener->family != AF_UNIX)
+        set_tcp_options(descriptor);
+    fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    int status = uv_poll_init(server->loop->uv, &listener->poll, descriptor);
+    if (status != 0) {
+        code = fail(error, HERALD_ERROR_IO, "cannot watch %s: %s", listener->name,
+                    uv_strerror(status));
+        goto failed;
+    }
+    listener->poll.data = listener;
+    listener->reserve = open_reserve();
+    *result = listener;
+    return 0;
+failed:
+    free(listener);
+    close(descriptor);
+    return code;
+}
+
+static int open_one(struct listener **result, const struct socket_address *address,
+                    struct link_server *server, const struct listener_options *options,
+                    struct listener_error *error)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
+    int descriptor = listener_bind(address, options, error);
+
+    if (descriptor < 0)
+        return descriptor;
+    int code = listener_create(result, descriptor, server, options, error);
+    if (code == 0 && un->sun_family == AF_UNIX)
+        memcpy((*result)->unix_path, un->sun_path, sizeof(un->sun_path));
+    return code;
+}
+
+static void use_port(struct socket_address *address, uint16_t port)
+{
+    if (address->storage.ss_family == AF_INET)
+        ((struct sockaddr_in *)&address->storage)->sin_port = htons(port);
+    else if (address->storage.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&address->storage)->sin6_port = htons(port);
+}
+
+int listener_open(struct listener **listeners, size_t capacity, const struct address *address,
+                  struct link_server *server, const struct listener_options *options,
+                  struct listener_error *error)
+{
+    struct socket_address addresses[8];
+
+    if (address->kind == ADDRESS_DESCRIPTOR) {
+        int code = listener_create(listeners, address->descriptor, server, options, error);
+        return code == 0 ? 1 : code;
+    }
+    if (capacity > sizeof(addresses) / sizeof(addresses[0]))
+        capacity = sizeof(addresses) / sizeof(addresses[0]);
+    int count = address_resolve(address, addresses, capacity);
+    if (count < 0)
+        return fail(error, count, "cannot resolve '%s' to listen on it", address->host);
+    for (int i = 0; i < count; i++) {
+        if (i > 0 && address->port == 0)
+            use_port(&addresses[i], listener_port(listeners[0]));
+        int code = open_one(&listeners[i], &addresses[i], server, options, error);
+        if (code == 0)
+            continue;
+        int number = errno;
+        while (i-- > 0)
+            listener_close(listeners[i]);
+        errno = number;
+        return code;
+    }
+    return count;
+}
+
+int listener_start(struct listener *listener)
+{
+    listener->started = true;
+    watch(listener, true);
+    return 0;
+}
+
+void listener_stop(struct listener *listener)
+{
+    listener->started = false;
+    list_remove(&listener->waiting);
+    loop_timer_stop(listener->server->loop, &listener->pause);
+    watch(listener, false);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener == NULL)
+        return;
+    listener_stop(listener);
+    uv_close((uv_handle_t *)&listener->poll, on_closed);
+    close(listener->descriptor);
+    if (listener->reserve >= 0)
+        close(listener->reserve);
+    if (listener->unix_path[0] != '\0')
+        unlink(listener->unix_path);
+}
+
+uint16_t listener_port(const struct listener *listener)
+{
+    return listener->port;
+}
+
+int listener_descriptor(const struct listener *listener)
+{
+    return listener->descriptor;
+}
+
+const char *listener_name(const struct listener *listener)
+{
+    return listener->name;
+}
+
+bool listener_is_unix(const struct listener *listener)
+{
+    return listener->family == AF_UNIX;
+}
