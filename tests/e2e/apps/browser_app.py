@@ -1,0 +1,44 @@
+"""A page that a browser loads: an early hint, a pause, the page; remembers when each request came."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+PAGE = b"""<!DOCTYPE html>
+<html><head><title>Loaded</title><link rel="stylesheet" href="/style.css"></head>
+<body><h1>Herald</h1></body></html>
+"""
+PAUSE_SECONDS = 1.0
+times: dict[str, float] = {}
+
+
+async def answer(send: Send, kind: bytes, body: bytes) -> None:
+    headers = [(b"content-type", kind), (b"cache-control", b"max-age=60")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        raise NotImplementedError
+    path = scope["path"]
+    times.setdefault(path, time.monotonic())
+    times[f"{path} version"] = float(scope["http_version"])
+    if path == "/":
+        link = b"</style.css>; rel=preload; as=style"
+        await send({"type": "http.response.early_hint", "links": [link]})
+        await asyncio.sleep(PAUSE_SECONDS)
+        times["response"] = time.monotonic()
+        await answer(send, b"text/html; charset=utf-8", PAGE)
+    elif path == "/style.css":
+        await answer(send, b"text/css", b"h1 { color: rgb(1, 2, 3); }")
+    elif path == "/times":
+        await answer(send, b"application/json", json.dumps(times).encode())
+    else:
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body"})
