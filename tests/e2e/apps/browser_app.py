@@ -1,4 +1,4 @@
-"""A page that a browser loads: an early hint, a pause, the page; remembers when each request came."""
+"""A page that a browser loads: an early hint, a pause, the page. Remembers when requests came."""
 
 import asyncio
 import json
