@@ -1,0 +1,158 @@
+/* Flow control (RFC 9113 section 5.2, 6.9), both ways.
+ *
+ * What holds at any time outside of a DATA frame, for a stream and summed up for the connection:
+ *     recv_window + credit + unread == recv_target
+ */
+#include "h2/internal.h"
+
+#define PROBE_PAUSE_FIRST (10 * HERALD_MILLISECOND)
+#define PROBE_PAUSE_MOST  (10 * HERALD_SECOND)
+
+int h2_flow_settings(struct h2_conn *conn, uint32_t initial_window)
+{
+    if (initial_window > H2_WINDOW_MAXIMUM)
+        return h2_fail(conn, H2_FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE out of range");
+    int64_t change = (int64_t)initial_window - conn->peer.initial_window;
+    conn->peer.initial_window = initial_window;
+    if (change == 0)
+        return 0;
+    LIST_FOR_EACH_SAFE (node, following, &conn->streams) {
+        struct h2_stream *stream = CONTAINER_OF(node, struct h2_stream, all);
+        stream->send_window += change;
+        if (stream->send_window > H2_WINDOW_MAXIMUM)
+            return h2_fail(conn, H2_FLOW_CONTROL_ERROR, "a stream's window overflows");
+        h2_stream_refresh(stream);
+    }
+    /* It costs a walk over all streams, and taking windows back is seldom sane. */
+    return change < 0 ? h2_glitch(conn, 1 + conn->stream_count / 8) : 0;
+}
+
+/* Enough to be worth a frame: half of the window. */
+static bool is_worth(uint32_t credit, uint32_t target)
+{
+    return credit > 0 && credit >= target / 2;
+}
+
+void h2_flow_credit_connection(struct h2_conn *conn, uint32_t length)
+{
+    conn->credit += length;
+}
+
+void h2_flow_credit_stream(struct h2_stream *stream, uint32_t length)
+{
+    struct h2_conn *conn = stream->conn;
+    stream->credit += length;
+    if (stream->state == H2_HALF_CLOSED_REMOTE || stream->state == H2_CLOSED)
+        return;
+    if (stream->recv_target < conn->stream_target) {
+        stream->credit += conn->stream_target - stream->recv_target;
+        stream->recv_target = conn->stream_target;
+    }
+    if (is_worth(stream->credit, stream->recv_target) && list_is_empty(&stream->crediting))
+        list_append(&conn->crediting, &stream->crediting);
+}
+
+bool h2_flow_credit_is_due(const struct h2_conn *conn)
+{
+    return is_worth(conn->credit, conn->recv_target) || !list_is_empty(&conn->crediting);
+}
+
+static void write_update(struct h2_conn *conn, struct h2_writer *writer, uint32_t id,
+                         uint32_t increment)
+{
+    struct h2_frame frame = {.type = H2_WINDOW_UPDATE, .length = 4, .stream_id = id};
+    uint8_t *out = writer->data + writer->length;
+    h2_frame_write(out, frame);
+    h2_put32(out + H2_FRAME_HEADER, increment);
+    writer->length += H2_FRAME_HEADER + 4;
+    if (conn->base.trace != NULL)
+        h2_trace_frame(conn, FRAME_OUT, frame, span_make(out + H2_FRAME_HEADER, 4));
+}
+
+void h2_write_credit(struct h2_conn *conn, struct h2_writer *writer)
+{
+    struct list *node;
+    if (is_worth(conn->credit, conn->recv_target) &&
+        h2_writer_room(writer) >= H2_FRAME_HEADER + 4) {
+        conn->recv_window += conn->credit;
+        write_update(conn, writer, 0, conn->credit);
+        conn->credit = 0;
+    }
+    while ((node = list_first(&conn->crediting)) != NULL &&
+           h2_writer_room(writer) >= H2_FRAME_HEADER + 4) {
+        struct h2_stream *stream = CONTAINER_OF(node, struct h2_stream, crediting);
+        list_remove(node);
+        stream->recv_window += stream->credit;
+        write_update(conn, writer, stream->id, stream->credit);
+        stream->credit = 0;
+    }
+}
+
+static bool may_grow(const struct h2_conn *conn)
+{
+    const struct limits *limits = h2_limits(conn);
+    return conn->base.account.live < limits->connection_memory_soft &&
+           (conn->stream_target < limits->stream_window_maximum ||
+            conn->recv_target < limits->connection_window_maximum);
+}
+
+void h2_flow_received(struct h2_conn *conn, const struct h2_stream *stream, uint32_t length)
+{
+    struct h2_probe *probe = &conn->probe;
+    if (probe->in_flight) {
+        probe->received += length;
+        return;
+    }
+    /* Only a sender that uses up much of its window can be slowed by it. */
+    if (stream == NULL || conn->now < probe->next || !may_grow(conn) ||
+        (stream->recv_window > stream->recv_target / 2 &&
+         conn->recv_window > conn->recv_target / 2))
+        return;
+    probe->in_flight = true;
+    probe->sent = conn->now;
+    probe->received = length;
+    h2_send_ping(conn, (const uint8_t *)H2_PROBE_PING, false);
+}
+
+static uint32_t grown(uint64_t sample, uint32_t target, uint32_t maximum)
+{
+    uint64_t wanted = 2 * sample;
+    if (sample < target / 3 * 2 || wanted <= target || maximum <= target)
+        return target;
+    return wanted < maximum ? (uint32_t)wanted : maximum;
+}
+
+/* What arrived within a round trip is the bandwidth-delay product as far as the present windows
+ * show it; a window of twice that does not hold the sender back. */
+void h2_flow_probed(struct h2_conn *conn)
+{
+    const struct limits *limits = h2_limits(conn);
+    struct h2_probe *probe = &conn->probe;
+    probe->in_flight = false;
+    probe->round_trip = conn->now - probe->sent;
+
+    uint32_t stream_target =
+        grown(probe->received, conn->stream_target, limits->stream_window_maximum);
+    uint32_t target = grown(probe->received, conn->recv_target, limits->connection_window_maximum);
+    bool growing = stream_target > conn->stream_target || target > conn->recv_target;
+    if (growing && may_grow(conn)) {
+        conn->stream_target = stream_target;
+        conn->credit += target - conn->recv_target;
+        conn->recv_target = target;
+        probe->pause = PROBE_PAUSE_FIRST;
+    } else {
+        probe->pause = probe->pause == 0 ? PROBE_PAUSE_FIRST : probe->pause * 2;
+        if (probe->pause > PROBE_PAUSE_MOST)
+            probe->pause = PROBE_PAUSE_MOST;
+    }
+    probe->next = conn->now + probe->pause;
+}
+
+void h2_flow_unblock(struct h2_conn *conn)
+{
+    struct list *node;
+    while (conn->send_window > 0 && (node = list_first(&conn->blocked)) != NULL) {
+        list_remove(node);
+        h2_stream_refresh(CONTAINER_OF(node, struct h2_stream, waiting));
+    }
+}
