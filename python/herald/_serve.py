@@ -130,8 +130,12 @@ class _Worker:
         )
 
     def _install_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGTERM, self._stop)
+        if self._options["worker"] > 0:
+            # A terminal interrupts the whole group; the supervisor passes on what is meant.
+            loop.add_signal_handler(signal.SIGINT, lambda: None)
+        else:
+            loop.add_signal_handler(signal.SIGINT, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._server.reload)
 
     def _stop(self) -> None:

@@ -1,7 +1,6 @@
 #include "server_object.h"
 
-#include "h1/h1.h"
-#include "h2/h2.h"
+#include "cli/serve.h"
 #include "server/supervisor.h"
 #include "trace/trace.h"
 #include "wsgi.h"
@@ -88,27 +87,16 @@ static void wake_gateway(void *user)
     loop_post(self->loop, &self->gateway_task);
 }
 
-static void write_trace(void *user, struct span text)
-{
-    (void)user;
-    (void)fwrite(text.data, 1, text.length, stderr);
-}
-
 /* Returns 0, or a negative code that has been logged. */
 static int server_make(ServerObject *self, struct handler *handler)
 {
-    static const struct engine *const engines[] = {&h2_engine, &h1_engine};
-    if (self->config->trace != TRACE_OUTPUT_OFF) {
-        struct trace_options options = {.start = HERALD_NEVER, .write = write_trace};
-        options.format = self->config->trace == TRACE_OUTPUT_JSON ? TRACE_JSON : TRACE_TEXT;
-        self->trace = trace_create(&options);
-    }
+    self->trace = serve_trace_create(self->config);
     struct server_options options = {
         .loop = self->loop,
         .config = self->config,
         .handler = handler,
-        .engines = engines,
-        .engine_count = sizeof engines / sizeof engines[0],
+        .engines = serve_engines,
+        .engine_count = serve_engine_count,
         .trace = self->trace,
         .stopped = server_stopped,
         .worn_out = server_worn_out,
@@ -173,6 +161,7 @@ static PyObject *server_start_method(ServerObject *self, PyObject *unused)
     int code = server_start(self->server);
     if (code == 0) {
         worker_ready();
+        serve_announce_server(self->config, self->server);
         loop_turn(self->loop);
         if (server_arm_timer(self) < 0)
             return NULL;
@@ -238,20 +227,6 @@ static PyObject *server_close(ServerObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-static PyObject *server_addresses(ServerObject *self, PyObject *unused)
-{
-    (void)unused;
-    const char *address;
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && (address = server_address(self->server, i)) != NULL; i++) {
-        PyObject *text = PyUnicode_FromString(address);
-        if (text == NULL || PyList_Append(list, text) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(text);
-    }
-    return list;
-}
-
 static PyObject *server_descriptor(ServerObject *self, void *unused)
 {
     (void)unused;
@@ -287,7 +262,6 @@ static PyMethodDef server_methods[] = {
     {"take_job", (PyCFunction)server_take_job, METH_NOARGS, "Block for a WSGI request."},
     {"close_gateway", (PyCFunction)server_close_gateway, METH_NOARGS, "No more WSGI requests."},
     {"close", (PyCFunction)server_close, METH_NOARGS, "Free everything."},
-    {"addresses", (PyCFunction)server_addresses, METH_NOARGS, "Where it listens, as text."},
     {NULL, NULL, 0, NULL},
 };
 
