@@ -54,6 +54,9 @@ def check(root: Path) -> list[str]:
         pattern = re.compile(rf"(?<![\w.])(?<!->)({'|'.join(banned)})\s*\(")
         for match in pattern.finditer(text):
             word = match.group(1)
+            # A file's own static function may have the name of one from outside.
+            if word in OUTSIDE and re.search(rf"^static [^;={{}}]*\b{word}\(", text, re.MULTILINE):
+                continue
             findings.append(f"{name}:{line_of(text, match.start())}: {word} {banned[word]}")
     return findings
 
