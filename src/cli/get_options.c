@@ -1,0 +1,508 @@
+#include "cli/get_options.h"
+#include "base/buf.h"
+#include "cli/cli.h"
+#include "http/field_syntax.h"
+#include "http/message.h"
+#include "net/address.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define BODY_MAXIMUM  (64 * 1024 * 1024)
+#define BODY_READ     65536
+#define ARENA_MAXIMUM (BODY_MAXIMUM + 1024 * 1024)
+
+#define AT(member) offsetof(struct get_options, member)
+
+static const struct option_choice push_choices[] = {
+    {"accept", GET_PUSH_ACCEPT}, {"refuse", GET_PUSH_REFUSE}, {"off", GET_PUSH_OFF}, {NULL, 0}};
+
+static const struct option_choice trace_choices[] = {
+    {"text", GET_TRACE_TEXT}, {"json", GET_TRACE_JSON}, {"off", GET_TRACE_OFF}, {NULL, 0}};
+
+static const struct option options[] = {
+    {.section = "What is shown",
+     .name = "verbose",
+     .letter = 'v',
+     .kind = OPTION_ON,
+     .offset = AT(verbose),
+     .help = "print every frame in and out, decoded, with times; also the bodies of pushed "
+             "responses"},
+    {.name = "trace",
+     .argument = "FORMAT",
+     .kind = OPTION_CHOICE,
+     .choices = trace_choices,
+     .offset = AT(trace),
+     .help = "print the frames as text (as -v does) or as JSON lines, on standard error"},
+    {.name = "trace-file",
+     .argument = "FILE",
+     .kind = OPTION_TEXT,
+     .offset = AT(trace_file),
+     .help = "print the frames there instead"},
+    {.name = "show-secrets",
+     .kind = OPTION_ON,
+     .offset = AT(show_secrets),
+     .help = "print values of authorization, cookie and set-cookie fields in traces"},
+    {.name = "include",
+     .letter = 'i',
+     .kind = OPTION_ON,
+     .offset = AT(include),
+     .help = "print the head of the response before its body"},
+    {.name = "head",
+     .letter = 'I',
+     .kind = OPTION_ON,
+     .offset = AT(head_only),
+     .help = "ask with HEAD and print the head of the response"},
+    {.name = "silent",
+     .letter = 's',
+     .kind = OPTION_ON,
+     .offset = AT(silent),
+     .help = "no progress bar, no lines about pushes and early hints; errors are shown"},
+    {.name = "no-progress",
+     .kind = OPTION_ON,
+     .offset = AT(no_progress),
+     .help = "no progress bar"},
+    {.section = "Output",
+     .name = "output",
+     .letter = 'o',
+     .argument = "FILE",
+     .kind = OPTION_TEXT,
+     .offset = AT(output),
+     .help = "write the body there; - is standard output"},
+    {.name = "remote-name",
+     .letter = 'O',
+     .kind = OPTION_ON,
+     .offset = AT(remote_name),
+     .help = "write each body to a file named like the end of its URL"},
+    {.name = "output-dir",
+     .argument = "FOLDER",
+     .kind = OPTION_TEXT,
+     .offset = AT(output_dir),
+     .help = "write each body, pushed ones too, to a file in that folder"},
+    {.name = "show-pushed",
+     .kind = OPTION_ON,
+     .offset = AT(show_pushed),
+     .help = "write pushed bodies to standard output after the one they were pushed with"},
+    {.section = "Request",
+     .name = "method",
+     .letter = 'X',
+     .aliases = "request",
+     .argument = "METHOD",
+     .kind = OPTION_TEXT,
+     .offset = AT(method),
+     .help = "default: GET, POST with -d, PUT with -T"},
+    {.name = "header",
+     .letter = 'H',
+     .argument = "'NAME: VALUE'",
+     .kind = OPTION_LIST,
+     .offset = AT(headers),
+     .help = "add a field; 'NAME:' removes a default one, 'NAME;' adds an empty one; may be "
+             "repeated"},
+    {.name = "data",
+     .letter = 'd',
+     .argument = "DATA",
+     .kind = OPTION_LIST,
+     .offset = AT(data),
+     .help = "the body: text, @FILE, or @- for standard input; several are joined by &"},
+    {.name = "upload-file",
+     .letter = 'T',
+     .argument = "FILE",
+     .kind = OPTION_TEXT,
+     .offset = AT(upload),
+     .help = "stream FILE, or - for standard input, as the body"},
+    {.name = "priority",
+     .argument = "u=N,i",
+     .kind = OPTION_TEXT,
+     .offset = AT(priority_text),
+     .help = "urgency 0 (first) to 7 and incremental delivery (RFC 9218)"},
+    {.name = "location",
+     .letter = 'L',
+     .kind = OPTION_ON,
+     .offset = AT(location),
+     .help = "follow redirects; credentials stay with the origin they were given for"},
+    {.name = "max-redirects",
+     .argument = "N",
+     .kind = OPTION_NUMBER,
+     .offset = AT(maximum_redirects),
+     .maximum = 1000,
+     .help = "default 10"},
+    {.name = "fail",
+     .letter = 'f',
+     .kind = OPTION_ON,
+     .offset = AT(fail),
+     .help = "exit code 1 for status 400 and above"},
+    {.section = "Protocol",
+     .name = "http1.1",
+     .kind = OPTION_ON,
+     .offset = AT(http1),
+     .help = "HTTP/1.1 only"},
+    {.name = "http2",
+     .kind = OPTION_ON,
+     .offset = AT(http2),
+     .help = "HTTP/2 only; for http: URLs by prior knowledge"},
+    {.name = "http2-prior-knowledge",
+     .aliases = "h2c",
+     .kind = OPTION_ON,
+     .offset = AT(prior_knowledge),
+     .help = "HTTP/2 over cleartext for http: URLs"},
+    {.name = "push",
+     .argument = "MODE",
+     .kind = OPTION_CHOICE,
+     .choices = push_choices,
+     .offset = AT(push),
+     .help = "accept: take pushed responses (default); refuse: reset each pushed stream; off: tell "
+             "the server not to push"},
+    {.name = "parallel",
+     .argument = "N",
+     .kind = OPTION_NUMBER,
+     .offset = AT(parallel),
+     .minimum = 1,
+     .maximum = 1000,
+     .help = "requests under way at once (default 100)"},
+    {.section = "Connection",
+     .name = "insecure",
+     .letter = 'k',
+     .kind = OPTION_ON,
+     .offset = AT(insecure),
+     .help = "do not verify the server's certificate"},
+    {.name = "cacert",
+     .argument = "FILE",
+     .kind = OPTION_TEXT,
+     .offset = AT(cacert),
+     .help = "trust these CA certificates (PEM) instead of the system's"},
+    {.name = "cert",
+     .argument = "FILE",
+     .kind = OPTION_TEXT,
+     .offset = AT(certificate),
+     .help = "client certificate (PEM)"},
+    {.name = "key",
+     .argument = "FILE",
+     .kind = OPTION_TEXT,
+     .offset = AT(key),
+     .help = "its key, when it is not in the same file"},
+    {.name = "resolve",
+     .argument = "HOST:PORT:ADDRESS",
+     .kind = OPTION_LIST,
+     .offset = AT(resolve),
+     .help = "connect to ADDRESS for that host and port; may be repeated"},
+    {.name = "connect-to",
+     .argument = "HOST:PORT",
+     .kind = OPTION_TEXT,
+     .offset = AT(connect_to),
+     .help = "connect there, whatever the URL says"},
+    {.name = "unix-socket",
+     .argument = "PATH",
+     .kind = OPTION_TEXT,
+     .offset = AT(unix_socket),
+     .help = "connect to that socket, whatever the URL says"},
+    {.name = "connect-timeout",
+     .argument = "SECONDS",
+     .kind = OPTION_SECONDS,
+     .offset = AT(connect_timeout),
+     .help = "until there is a connection (default 10)"},
+    {.name = "first-byte-timeout",
+     .argument = "SECONDS",
+     .kind = OPTION_SECONDS,
+     .offset = AT(first_byte_timeout),
+     .help = "from then until the head of the response (default: none)"},
+    {.name = "max-time",
+     .letter = 'm',
+     .argument = "SECONDS",
+     .kind = OPTION_SECONDS,
+     .offset = AT(maximum_time),
+     .help = "for the whole of each URL, redirects included (default: none)"},
+    {.name = "help", .letter = 'h', .kind = OPTION_HELP, .help = "this text"},
+};
+
+const struct option_table get_option_table = {
+    .command = "get",
+    .usage = "herald get [options] URL...",
+    .summary = "Gets URLs over HTTP/1.1 or HTTP/2, all of one origin over one connection. Early "
+               "hints and pushed responses are announced on standard error.",
+    .epilogue = "Exit codes: 0, 1 for a failure (connection, TLS, protocol, incomplete body; with "
+                "--fail also status 400 and above), 2 for usage.\n"
+                "Examples:\n"
+                "  herald get -v https://127.0.0.1:8443/\n"
+                "  herald get --trace json --push refuse https://127.0.0.1:8443/ 2>frames.jsonl\n"
+                "  herald get -T big.iso https://example.org/upload",
+    .options = options,
+    .count = sizeof(options) / sizeof(options[0]),
+};
+
+void get_options_init(struct get_options *get)
+{
+    *get = (struct get_options){.maximum_redirects = 10, .parallel = 100};
+    arena_init(&get->arena, ARENA_MAXIMUM, NULL);
+}
+
+void get_options_free(struct get_options *get)
+{
+    arena_free(&get->arena);
+}
+
+/* ---- fields ---- */
+
+static bool is_given(const struct get_options *get, struct span name, bool *removed)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < get->headers.count; i++) {
+        struct span text = span_from_text(get->headers.items[i]);
+        struct span given = span_slice(text, 0, strcspn(get->headers.items[i], ":;"));
+        if (!span_equals_ignoring_case(span_trim(given), name))
+            continue;
+        found = true;
+        *removed = given.length + 1 >= text.length && text.data[given.length] == ':';
+    }
+    return found;
+}
+
+static int add_default(struct get_options *get, struct field field)
+{
+    bool removed;
+
+    return is_given(get, field.name, &removed) ? 0 : fields_add(&get->fields, &get->arena, field);
+}
+
+static int add_given(struct get_options *get, const char *text)
+{
+    size_t length = strcspn(text, ":;");
+    struct span name = span_trim(span_make(text, length));
+    struct span value = SPAN_EMPTY;
+
+    if (text[length] == 0 || !field_is_token(name))
+        return cli_usage_error("--header: '%s' is not 'NAME: VALUE'", text);
+    if (text[length] == ':')
+        value = span_trim(span_from_text(text + length + 1));
+    else if (text[length + 1] != 0)
+        return cli_usage_error("--header: nothing may follow the semicolon in '%s'", text);
+    if (!field_value_bytes_are_valid(value))
+        return cli_usage_error("--header: the value of '%.*s' contains a control character",
+                               SPAN_ARGUMENTS(name));
+    if (text[length] == ':' && value.length == 0)
+        return 0;
+    if (span_equals_ignoring_case(name, SPAN_LITERAL("host"))) {
+        get->authority = value;
+        return 0;
+    }
+    if (fields_add_copy(&get->fields, &get->arena, (struct field){name, value, KNOWN_NONE, 0}) != 0)
+        return cli_failure("out of memory");
+    return 0;
+}
+
+static int build_fields(struct get_options *get)
+{
+    int code = 0;
+
+    if (add_default(get, FIELD("accept", "*/*")) != 0 ||
+        add_default(get, FIELD("user-agent", "herald/" HERALD_VERSION)) != 0)
+        return cli_failure("out of memory");
+    if (get->data.count > 0 &&
+        add_default(get, FIELD("content-type", "application/x-www-form-urlencoded")) != 0)
+        return cli_failure("out of memory");
+    for (size_t i = 0; i < get->headers.count && code == 0; i++)
+        code = add_given(get, get->headers.items[i]);
+    return code;
+}
+
+static int build_priority(struct get_options *get)
+{
+    char text[16];
+    struct span value;
+
+    if (get->priority_text == NULL)
+        return 0;
+    get->priority = PRIORITY_DEFAULT;
+    if (priority_parse(span_from_text(get->priority_text), &get->priority) != 0)
+        return cli_usage_error("--priority: '%s' is not like 'u=1' or 'u=5, i'",
+                               get->priority_text);
+    get->has_priority = true;
+    value = span_make(text, priority_format(get->priority, text));
+    if (value.length > 0 &&
+        fields_add_copy(&get->fields, &get->arena,
+                        (struct field){SPAN_LITERAL("priority"), value, KNOWN_NONE, 0}) != 0)
+        return cli_failure("out of memory");
+    return 0;
+}
+
+/* ---- body ---- */
+
+static int read_descriptor(int descriptor, const char *name, struct buf *body)
+{
+    for (;;) {
+        int error;
+        uint8_t *room = buf_reserve(body, BODY_READ, &error);
+        if (room == NULL)
+            return cli_failure("--data: %s: %s", name,
+                               error == HERALD_ERROR_LIMIT ? "over 64 MiB; use --upload-file"
+                                                           : herald_error_text(error));
+        ssize_t count = read(descriptor, room, BODY_READ);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return cli_failure("--data: %s: %s", name, strerror(errno));
+        if (count == 0)
+            return 0;
+        buf_commit(body, (size_t)count);
+    }
+}
+
+static int append_data(const char *text, struct buf *body)
+{
+    int descriptor, code;
+
+    if (text[0] != '@')
+        return buf_append_text(body, text) == 0 ? 0 : cli_failure("--data: too long");
+    if (strcmp(text, "@-") == 0)
+        return read_descriptor(STDIN_FILENO, "standard input", body);
+    descriptor = open(text + 1, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0)
+        return cli_usage_error("--data: %s: %s", text + 1, strerror(errno));
+    code = read_descriptor(descriptor, text + 1, body);
+    close(descriptor);
+    return code;
+}
+
+static int build_body(struct get_options *get)
+{
+    struct buf body;
+    int code = 0;
+
+    if (get->data.count == 0)
+        return 0;
+    buf_init(&body, BODY_MAXIMUM, NULL);
+    for (size_t i = 0; i < get->data.count && code == 0; i++) {
+        if (i > 0 && buf_append_byte(&body, '&') != 0)
+            code = cli_failure("--data: too long");
+        else
+            code = append_data(get->data.items[i], &body);
+    }
+    if (code == 0 && arena_copy(&get->arena, buf_span(&body), &get->body) != 0)
+        code = cli_failure("--data: out of memory");
+    get->has_body = true;
+    buf_free(&body);
+    return code;
+}
+
+/* ---- where to ---- */
+
+static int build_connect_to(struct get_options *get)
+{
+    struct address address;
+    struct span host;
+
+    if (get->connect_to == NULL)
+        return 0;
+    if (address_parse(get->connect_to, 0, &address) != 0 || address.kind != ADDRESS_INET ||
+        address.host[0] == 0)
+        return cli_usage_error("--connect-to: '%s' is not HOST:PORT", get->connect_to);
+    if (arena_copy(&get->arena, span_from_text(address.host), &host) != 0)
+        return cli_failure("out of memory");
+    get->connect_host = (const char *)host.data;
+    get->connect_port = address.port;
+    return 0;
+}
+
+/* "HOST:PORT:ADDRESS": the host has no colon, the address may. */
+static bool read_resolve(const char *text, struct span *host, uint16_t *port, struct span *address)
+{
+    size_t first = strcspn(text, ":");
+    size_t second = text[first] == 0 ? 0 : strcspn(text + first + 1, ":");
+    uint64_t number;
+
+    if (first == 0 || text[first] == 0 || text[first + 1 + second] == 0)
+        return false;
+    *host = span_make(text, first);
+    if (span_to_unsigned(span_make(text + first + 1, second), UINT16_MAX, &number) != 0)
+        return false;
+    *port = (uint16_t)number;
+    *address = span_from_text(text + first + second + 2);
+    if (address->length > 2 && address->data[0] == '[')
+        *address = span_slice(*address, 1, address->length - 2);
+    return address->length > 0 && address->length < 256;
+}
+
+static bool copy_address(struct span address, char text[256])
+{
+    memcpy(text, address.data, address.length);
+    text[address.length] = 0;
+    return address_is_numeric(text);
+}
+
+static int check_resolve(const struct get_options *get)
+{
+    for (size_t i = 0; i < get->resolve.count; i++) {
+        struct span host, address;
+        uint16_t port;
+        char text[256];
+        if (!read_resolve(get->resolve.items[i], &host, &port, &address) ||
+            !copy_address(address, text))
+            return cli_usage_error(
+                "--resolve: '%s' is not HOST:PORT:ADDRESS with a numeric address",
+                get->resolve.items[i]);
+    }
+    return 0;
+}
+
+const char *get_options_resolve(const struct get_options *get, const char *host, uint16_t port,
+                                char text[256])
+{
+    for (size_t i = 0; i < get->resolve.count; i++) {
+        struct span given, address;
+        uint16_t given_port;
+        if (read_resolve(get->resolve.items[i], &given, &given_port, &address) &&
+            given_port == port && span_equals_ignoring_case(given, span_from_text(host)) &&
+            copy_address(address, text))
+            return text;
+    }
+    return NULL;
+}
+
+/* ---- the whole ---- */
+
+static int check_combinations(const struct get_options *get, size_t urls)
+{
+    if (urls == 0)
+        return cli_usage_error("get: a URL is missing; see herald get --help");
+    if (get->http1 && (get->http2 || get->prior_knowledge))
+        return cli_usage_error("get: --http1.1 and HTTP/2 exclude each other");
+    if (get->output != NULL && (get->remote_name || get->output_dir != NULL))
+        return cli_usage_error("get: --output excludes --remote-name and --output-dir");
+    if (get->output != NULL && urls > 1)
+        return cli_usage_error("get: --output takes one URL; use --output-dir for several");
+    if (get->upload != NULL && get->data.count > 0)
+        return cli_usage_error("get: --data and --upload-file exclude each other");
+    if (get->upload != NULL && urls > 1)
+        return cli_usage_error("get: --upload-file takes one URL");
+    if (get->head_only && (get->upload != NULL || get->data.count > 0))
+        return cli_usage_error("get: --head has no body to send");
+    if (get->key != NULL && get->certificate == NULL)
+        return cli_usage_error("get: --key needs --cert");
+    if (get->method != NULL && !field_is_token(span_from_text(get->method)))
+        return cli_usage_error("--method: '%s' is not a method", get->method);
+    return 0;
+}
+
+int get_options_finish(struct get_options *get, size_t urls)
+{
+    int code = check_combinations(get, urls);
+
+    if (code == 0)
+        code = check_resolve(get);
+    if (code == 0)
+        code = build_fields(get);
+    if (code == 0)
+        code = build_priority(get);
+    if (code == 0)
+        code = build_connect_to(get);
+    if (code == 0)
+        code = build_body(get);
+    if (get->trace == GET_TRACE_OFF && get->verbose)
+        get->trace = GET_TRACE_TEXT;
+    if (get->method == NULL)
+        get->method = get->head_only        ? "HEAD"
+                      : get->upload != NULL ? "PUT"
+                      : get->has_body       ? "POST"
+                                            : "GET";
+    return code;
+}
