@@ -1,4 +1,4 @@
-"""What goes wrong before anything is served: one clear line, the exit code, nothing half-started."""
+"""What goes wrong before anything is served: one clear line, the exit code, nothing left over."""
 
 from __future__ import annotations
 
