@@ -35,6 +35,15 @@ static void start_over(struct h1_connection *connection, herald_time idle_due)
         connection->head_due = idle_due;
 }
 
+/* Client: there will be no other request on this connection. */
+static void tell_gone(struct h1_connection *connection)
+{
+    struct conn *conn = &connection->conn;
+
+    if (!h1_is_server(connection) && conn->host->going_away != NULL)
+        conn->host->going_away(conn);
+}
+
 void h1_end_exchange(struct h1_connection *connection, int reason, herald_time now)
 {
     struct exchange *exchange = connection->exchange;
@@ -53,23 +62,28 @@ void h1_end_exchange(struct h1_connection *connection, int reason, herald_time n
     exchange_deliver_closed(exchange, reason);
     if (h1_is_server(connection))
         return;
-    if (!reusable)
+    if (!reusable) {
         buf_free(&connection->spill);
-    if (!reusable && conn->host->going_away != NULL)
-        conn->host->going_away(conn);
-    else if (reusable && connection->exchange == NULL && conn->host->ready != NULL)
+        tell_gone(connection);
+    } else if (connection->exchange == NULL && conn->host->ready != NULL) {
         conn->host->ready(conn);
+    }
 }
 
 void h1_fail(struct h1_connection *connection, int code, herald_time now)
 {
+    bool known = connection->conn.finished;
+
     if (connection->failure == 0)
         connection->failure = code;
     stop_input(connection);
-    if (connection->exchange != NULL)
+    if (connection->exchange != NULL) {
         h1_end_exchange(connection, code, now);
-    else
+    } else {
         stop_timers(connection);
+        if (!known)
+            tell_gone(connection);
+    }
 }
 
 /* A small response of our own. Without memory for it the connection just closes. */
@@ -251,13 +265,10 @@ static void server_eof(struct h1_connection *connection, herald_time now)
 
 static void client_eof(struct h1_connection *connection, herald_time now)
 {
-    struct conn *conn = &connection->conn;
-
     connection->keep_alive = false;
     if (connection->exchange == NULL) {
         stop_input(connection);
-        if (conn->host->going_away != NULL)
-            conn->host->going_away(conn);
+        tell_gone(connection);
     } else if (connection->input_state == H1_INPUT_BODY &&
                connection->in_framing == H1_FRAMING_CLOSE) {
         h1_end_input(connection, now);

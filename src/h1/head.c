@@ -55,53 +55,6 @@ static int check_response_start(struct span input, unsigned *status)
     return 0;
 }
 
-/* Called when no LF is left in the input. */
-static int check_unfinished(const struct h1_scan *scan, struct span input, enum h1_section section,
-                            const struct limits *limits, unsigned *status)
-{
-    if (scan->lines == 0 && section != H1_TRAILER_SECTION && input.length > 0) {
-        if (input.length > first_line_maximum(section, limits) + 1)
-            return refuse(HERALD_ERROR_LIMIT, status, 414);
-        return section == H1_REQUEST_HEAD ? check_request_start(input, limits, status)
-                                          : check_response_start(input, status);
-    }
-    if (input.length > h1_section_maximum(section, limits))
-        return refuse(HERALD_ERROR_LIMIT, status, 431);
-    return 0;
-}
-
-int h1_scan_section(struct h1_scan *scan, struct span input, enum h1_section section,
-                    const struct limits *limits, unsigned *status)
-{
-    bool trailers = section == H1_TRAILER_SECTION;
-    uint32_t line_limit = trailers ? limits->trailer_count : limits->field_count + 1;
-
-    while (scan->position < input.length) {
-        const uint8_t *from = input.data + scan->position;
-        const uint8_t *newline = memchr(from, '\n', input.length - scan->position);
-        size_t line_length;
-
-        if (newline == NULL) {
-            scan->position = input.length;
-            break;
-        }
-        scan->position = (size_t)(newline - input.data) + 1;
-        line_length = scan->position - scan->line_start;
-        if (line_length < 2 || newline[-1] != '\r')
-            return refuse(HERALD_ERROR_MALFORMED, status, 400);
-        if (!trailers && scan->lines == 0 && line_length - 2 > first_line_maximum(section, limits))
-            return refuse(HERALD_ERROR_LIMIT, status, 414);
-        if (scan->position > h1_section_maximum(section, limits))
-            return refuse(HERALD_ERROR_LIMIT, status, 431);
-        if (line_length == 2 && (trailers || scan->lines > 0))
-            return 1;
-        scan->line_start = scan->position;
-        if (++scan->lines > line_limit)
-            return refuse(HERALD_ERROR_LIMIT, status, 431);
-    }
-    return check_unfinished(scan, input, section, limits, status);
-}
-
 /* "HTTP/1.0" or "HTTP/1.1", case-sensitive (RFC 9112 section 2.3). */
 static int read_version(const uint8_t *text, enum http_version *version, unsigned *status)
 {
@@ -189,6 +142,70 @@ int h1_split_status_line(struct span head, struct h1_status_line *line, struct s
     }
     *rest = span_make(end + 2, head.length - (size_t)(end + 2 - head.data));
     return 0;
+}
+
+/* What the bytes of an unfinished section already tell. */
+static int check_start(struct h1_scan *scan, struct span input, enum h1_section section,
+                       const struct limits *limits, unsigned *status)
+{
+    struct h1_request_line request;
+    struct h1_status_line response;
+    struct span rest;
+
+    if (scan->lines == 0)
+        return section == H1_REQUEST_HEAD ? check_request_start(input, limits, status)
+                                          : check_response_start(input, status);
+    if (scan->start_checked)
+        return 0;
+    scan->start_checked = true;
+    return section == H1_REQUEST_HEAD
+               ? h1_split_request_line(input, limits, &request, &rest, status)
+               : h1_split_status_line(input, &response, &rest, status);
+}
+
+/* Called when no LF is left in the input. */
+static int check_unfinished(struct h1_scan *scan, struct span input, enum h1_section section,
+                            const struct limits *limits, unsigned *status)
+{
+    bool trailers = section == H1_TRAILER_SECTION;
+
+    if (scan->lines == 0 && !trailers && input.length > first_line_maximum(section, limits) + 1)
+        return refuse(HERALD_ERROR_LIMIT, status, 414);
+    if (input.length > h1_section_maximum(section, limits))
+        return refuse(HERALD_ERROR_LIMIT, status, 431);
+    return trailers || input.length == 0 ? 0 : check_start(scan, input, section, limits, status);
+}
+
+int h1_scan_section(struct h1_scan *scan, struct span input, enum h1_section section,
+                    const struct limits *limits, unsigned *status)
+{
+    bool trailers = section == H1_TRAILER_SECTION;
+    uint32_t line_limit = trailers ? limits->trailer_count : limits->field_count + 1;
+
+    while (scan->position < input.length) {
+        const uint8_t *from = input.data + scan->position;
+        const uint8_t *newline = memchr(from, '\n', input.length - scan->position);
+        size_t line_length;
+
+        if (newline == NULL) {
+            scan->position = input.length;
+            break;
+        }
+        scan->position = (size_t)(newline - input.data) + 1;
+        line_length = scan->position - scan->line_start;
+        if (line_length < 2 || newline[-1] != '\r')
+            return refuse(HERALD_ERROR_MALFORMED, status, 400);
+        if (!trailers && scan->lines == 0 && line_length - 2 > first_line_maximum(section, limits))
+            return refuse(HERALD_ERROR_LIMIT, status, 414);
+        if (scan->position > h1_section_maximum(section, limits))
+            return refuse(HERALD_ERROR_LIMIT, status, 431);
+        if (line_length == 2 && (trailers || scan->lines > 0))
+            return 1;
+        scan->line_start = scan->position;
+        if (++scan->lines > line_limit)
+            return refuse(HERALD_ERROR_LIMIT, status, 431);
+    }
+    return check_unfinished(scan, input, section, limits, status);
 }
 
 int h1_next_field(struct span *rest, struct span *name, struct span *value)

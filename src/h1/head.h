@@ -17,12 +17,13 @@ struct h1_scan {
     size_t position;   /* bytes looked at; the section's length once it is whole */
     size_t line_start; /* of the line being looked at */
     uint32_t lines;    /* whole ones, without the empty line that ends the section */
+    bool start_checked;
 };
 
 /* Looks for the end of the section at the start of `input`, which has grown since the last call
  * with the same `scan` (all zero at first). Returns 1 when it is whole, 0 when more is needed,
  * HERALD_ERROR_MALFORMED, or HERALD_ERROR_LIMIT for a line, a section or a number of lines over the
- * limits. What can already be seen to be no HTTP/1.x is refused before the first line is whole. */
+ * limits. What can already be seen to be no HTTP/1.x is refused before the section is whole. */
 int h1_scan_section(struct h1_scan *scan, struct span input, enum h1_section section,
                     const struct limits *limits, unsigned *status);
 
