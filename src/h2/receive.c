@@ -53,7 +53,7 @@ static int receive_preface(struct h2_conn *conn, struct span *in)
     size_t before = conn->header_length;
     bool whole = collect_header(conn, in, H2_PREFACE_LENGTH);
     size_t after = whole ? H2_PREFACE_LENGTH : conn->header_length;
-    if (memcmp(conn->header + before, H2_PREFACE + before, after - before) != 0)
+    if (memcmp(conn->header + before, &H2_PREFACE[before], after - before) != 0)
         return h2_fail(conn, H2_PROTOCOL_ERROR, "not an HTTP/2 connection preface");
     if (whole) {
         conn->phase = H2_PHASE_HEADER;
