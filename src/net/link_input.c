@@ -268,9 +268,9 @@ void link_on_poll(uv_poll_t *poll, int status, int events)
     if ((events & UV_READABLE) && may_read(link))
         read_some(link);
     if ((events & UV_PRIORITIZED) && !(events & UV_READABLE)) {
+        link->deaf = true;
         if (socket_failed(link))
             on_socket_error(link);
-        else
-            link->deaf = true;
+        loop_work_add(link->loop, &link->work);
     }
 }
