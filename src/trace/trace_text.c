@@ -100,15 +100,19 @@ static void print_fields(struct text_printer *printer, const struct fields *fiel
 
 static void print_start_line(struct text_printer *printer, const struct message *head)
 {
+    /* A request on its way out has no version of its own. */
+    const char *version =
+        frame_version_name(head->version != 0 ? head->version : printer->event->version);
+
     print(printer, INDENT);
     if (head->status != 0) {
-        print(printer, "%s %u ", frame_version_name(head->version), head->status);
+        print(printer, "%s %u ", version, head->status);
         print_escaped(printer, head->reason);
     } else {
         print_escaped(printer, head->method);
         print(printer, " ");
         print_escaped(printer, head->path.length > 0 ? head->path : head->authority);
-        print(printer, " %s", frame_version_name(head->version));
+        print(printer, " %s", version);
     }
     print(printer, "\n");
     if (head->status == 0 && fields_find_name(&head->fields, SPAN_LITERAL("host")) == NULL)

@@ -278,8 +278,7 @@ static void errors_pings_and_unknown_frames(void **state)
 static void http1_messages(void **state)
 {
     struct field fields[] = {{SPAN_LITERAL("accept"), SPAN_LITERAL("*/*"), 0, 0}};
-    struct message request = {.version = HTTP_1_1,
-                              .method = SPAN_LITERAL("GET"),
+    struct message request = {.method = SPAN_LITERAL("GET"),
                               .authority = SPAN_LITERAL("h:1"),
                               .path = SPAN_LITERAL("/"),
                               .fields = {fields, 1, 1}};
