@@ -24,8 +24,8 @@ static void refill(struct h2_bucket *bucket, herald_time now)
     /* Only the time that made whole tokens is used up, so frequent calls lose nothing. */
     uint64_t gained = elapsed * bucket->rate / HERALD_SECOND;
     bucket->refilled += gained * HERALD_SECOND / bucket->rate;
-    bucket->tokens =
-        gained >= bucket->burst - bucket->tokens ? bucket->burst : bucket->tokens + (uint32_t)gained;
+    bucket->tokens = gained >= bucket->burst - bucket->tokens ? bucket->burst
+                                                              : bucket->tokens + (uint32_t)gained;
 }
 
 bool h2_bucket_take(struct h2_bucket *bucket, uint32_t amount, herald_time now)

@@ -72,8 +72,8 @@ int h2_block_fragment(struct h2_conn *conn, struct span fragment, bool last)
         fragment = buf_span(&block->tail);
     }
     size_t consumed = 0;
-    int result = hpack_decode(&conn->decoder, fragment.data, fragment.length, last, &consumed, emit,
-                              conn);
+    int result =
+        hpack_decode(&conn->decoder, fragment.data, fragment.length, last, &consumed, emit, conn);
     if (result < 0)
         return decode_error(conn, result);
     if (!last)

@@ -1,6 +1,8 @@
 /* What a complete field block means: a request, a response, trailers, a promise. */
 #include "h2/internal.h"
 
+#define ID_RESERVE 200 /* ids left when the connection is ended gracefully */
+
 static void trace_block(struct h2_conn *conn, const struct message *head,
                         const struct fields *trailers)
 {
@@ -89,7 +91,9 @@ static int request_done(struct h2_conn *conn, struct h2_stream *stream)
         conn->highest_processed_id = stream->id;
     conn->requests++;
     conn_dispatch(&conn->base, exchange);
-    if (h2_limits(conn)->requests != 0 && conn->requests == h2_limits(conn)->requests)
+    bool last_request =
+        h2_limits(conn)->requests != 0 && conn->requests >= h2_limits(conn)->requests;
+    if (last_request || stream->id > H2_ID_MAXIMUM - ID_RESERVE)
         h2_shutdown(conn);
     return 0;
 }

@@ -16,7 +16,8 @@ int h2_flow_settings(struct h2_conn *conn, uint32_t initial_window)
     conn->peer.initial_window = initial_window;
     if (change == 0)
         return 0;
-    LIST_FOR_EACH_SAFE (node, following, &conn->streams) {
+    LIST_FOR_EACH_SAFE(node, following, &conn->streams)
+    {
         struct h2_stream *stream = CONTAINER_OF(node, struct h2_stream, all);
         stream->send_window += change;
         if (stream->send_window > H2_WINDOW_MAXIMUM)

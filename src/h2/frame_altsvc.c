@@ -7,8 +7,8 @@ int h2_take_altsvc(struct h2_conn *conn, struct span payload)
     uint16_t origin_length = h2_get16(payload.data);
     bool on_connection = conn->frame.stream_id == 0;
     /* Section 4: on stream 0 the origin is named, on a stream it is not. */
-    bool sound = !h2_is_client(conn) || (origin_length + 2u <= payload.length &&
-                                         (origin_length != 0) == on_connection);
+    bool sound = !h2_is_client(conn) ||
+                 (origin_length + 2u <= payload.length && (origin_length != 0) == on_connection);
     return h2_glitch(conn, sound ? 1 : 2);
 }
 

@@ -80,7 +80,8 @@ static int take_pad_length(struct h2_conn *conn, uint8_t padding)
 static int deliver(struct h2_conn *conn, struct h2_stream *stream, struct span content)
 {
     struct exchange *exchange = stream->exchange;
-    /* From here on the bytes are the owner's: reading them, or the stream's end, gives them back. */
+    /* From here on the bytes are the owner's: reading them, or the stream's end, gives them back.
+     */
     stream->unread += (uint32_t)content.length;
     int result = exchange_deliver_body(exchange, content);
     if (stream->state == H2_CLOSED)

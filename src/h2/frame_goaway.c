@@ -4,7 +4,8 @@
 /* Streams of ours above the last id were not processed: safe to try again elsewhere. */
 static void refuse_unprocessed(struct h2_conn *conn, uint32_t last_id)
 {
-    LIST_FOR_EACH_SAFE (node, following, &conn->streams) {
+    LIST_FOR_EACH_SAFE(node, following, &conn->streams)
+    {
         struct h2_stream *stream = CONTAINER_OF(node, struct h2_stream, all);
         if (!stream->by_peer && stream->id > last_id)
             h2_stream_close(stream, H2_ENDED_BY_PEER_RESET, HERALD_ERROR_REFUSED);

@@ -64,8 +64,8 @@ static int open_request(struct h2_conn *conn)
     struct h2_stream *stream = h2_stream_open(conn, id, H2_OPEN, true);
     if (stream == NULL)
         return refuse(conn, H2_REFUSED_STREAM);
-    stream->exchange = exchange_new(&conn->base, &h2_exchange_ops, stream, h2_limits(conn),
-                                    &conn->base.account);
+    stream->exchange =
+        exchange_new(&conn->base, &h2_exchange_ops, stream, h2_limits(conn), &conn->base.account);
     if (stream->exchange == NULL)
         return refuse(conn, H2_REFUSED_STREAM);
     h2_stream_count(stream);

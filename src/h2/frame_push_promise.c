@@ -30,8 +30,8 @@ static int reserve(struct h2_conn *conn, struct h2_stream *parent, uint32_t prom
     struct h2_stream *stream = h2_stream_open(conn, promised_id, H2_RESERVED_REMOTE, true);
     if (stream == NULL)
         return refuse(conn, promised_id);
-    stream->exchange = exchange_new(&conn->base, &h2_exchange_ops, stream, h2_limits(conn),
-                                    &conn->base.account);
+    stream->exchange =
+        exchange_new(&conn->base, &h2_exchange_ops, stream, h2_limits(conn), &conn->base.account);
     if (stream->exchange == NULL)
         return refuse(conn, promised_id);
     h2_stream_count(stream);

@@ -19,8 +19,7 @@ int h2_take_rst_stream(struct h2_conn *conn, struct span payload)
      */
     bool complete = h2_is_client(conn) && stream->exchange->in_ended && code == H2_NO_ERROR;
     h2_stream_close(stream, H2_ENDED_BY_PEER_RESET, complete ? 0 : reason_of(code));
-    if (!complete && !h2_is_client(conn) &&
-        !h2_bucket_take(&conn->budgets.resets, 1, conn->now))
+    if (!complete && !h2_is_client(conn) && !h2_bucket_take(&conn->budgets.resets, 1, conn->now))
         return h2_fail(conn, H2_ENHANCE_YOUR_CALM, "too many streams reset");
     return 0;
 }

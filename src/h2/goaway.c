@@ -35,8 +35,8 @@ void h2_shutdown_finish(struct h2_conn *conn)
 
 void h2_shutdown_check(struct h2_conn *conn)
 {
-    bool done = conn->shutdown == H2_LAST_STREAM_SAID ||
-                (conn->peer_going_away && h2_is_client(conn));
+    bool done =
+        conn->shutdown == H2_LAST_STREAM_SAID || (conn->peer_going_away && h2_is_client(conn));
     if (conn->over != 0 || (done && conn->stream_count == 0))
         conn->base.finished = true;
 }

@@ -54,20 +54,20 @@ struct h2_stream {
     uint32_t id;
     uint8_t state; /* enum h2_state */
     bool by_peer : 1;
-    bool counted : 1;        /* against the concurrency limit of who opened it */
-    bool head_sent : 1;      /* final response, or request */
-    bool head_received : 1;  /* the same */
-    bool trailers_due : 1;   /* the body has been sent, trailers have not */
-    bool promised : 1;       /* by us: counted in conn->promised */
-    bool updated_early : 1;  /* PRIORITY_UPDATE came before the request */
-    bool small_sent : 1;     /* small_at is valid */
-    bool rate_running : 1;   /* rate_* are valid */
-    int64_t send_window;     /* may be negative (section 6.9.2) */
-    int64_t recv_window;     /* what the peer may still send */
-    uint32_t recv_target;    /* recv_window + credit + unread, always */
-    uint32_t credit;         /* read, not yet announced */
-    uint32_t unread;         /* delivered, not yet read by the owner */
-    uint32_t small_data;     /* this stream's part of budgets.small_data */
+    bool counted : 1;       /* against the concurrency limit of who opened it */
+    bool head_sent : 1;     /* final response, or request */
+    bool head_received : 1; /* the same */
+    bool trailers_due : 1;  /* the body has been sent, trailers have not */
+    bool promised : 1;      /* by us: counted in conn->promised */
+    bool updated_early : 1; /* PRIORITY_UPDATE came before the request */
+    bool small_sent : 1;    /* small_at is valid */
+    bool rate_running : 1;  /* rate_* are valid */
+    int64_t send_window;    /* may be negative (section 6.9.2) */
+    int64_t recv_window;    /* what the peer may still send */
+    uint32_t recv_target;   /* recv_window + credit + unread, always */
+    uint32_t credit;        /* read, not yet announced */
+    uint32_t unread;        /* delivered, not yet read by the owner */
+    uint32_t small_data;    /* this stream's part of budgets.small_data */
     herald_time small_at;
     struct h2_stall stall;
     herald_time rate_since;
@@ -143,7 +143,7 @@ struct h2_conn {
 
     /* receive.c */
     enum h2_phase phase;
-    bool early_data; /* what is being received came in 0-RTT */
+    bool early_data;                   /* what is being received came in 0-RTT */
     uint8_t header[H2_PREFACE_LENGTH]; /* of a frame header or the preface, as it comes in */
     uint8_t header_length;
     bool settings_seen; /* the peer's first frame was SETTINGS */
@@ -197,7 +197,7 @@ struct h2_conn {
     struct list blocked;   /* only the connection's window holds them */
     struct list dribbling; /* wait for a window worth a frame */
     struct list reserved;  /* promised, waiting for a slot of the client */
-    uint32_t promised; /* streams of ours promised and not ended */
+    uint32_t promised;     /* streams of ours promised and not ended */
     uint64_t bytes_out, data_out;
     bool want_preface;
 

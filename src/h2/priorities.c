@@ -23,8 +23,8 @@ void h2_priority_enter(struct h2_stream *stream, uint32_t parent_id)
     /* What a PRIORITY_UPDATE said before the request came. */
     stream->exchange->priority =
         (struct priority){node->urgency.urgency, node->urgency.incremental};
-    stream->updated_early = node->urgency.urgency != PRIORITY_URGENCY_DEFAULT ||
-                            node->urgency.incremental;
+    stream->updated_early =
+        node->urgency.urgency != PRIORITY_URGENCY_DEFAULT || node->urgency.incremental;
 }
 
 void h2_priority_apply(struct h2_stream *stream)

@@ -41,8 +41,7 @@ static void drop(struct exchange *promised)
     exchange_deliver_closed(promised, HERALD_ERROR_CANCELLED);
 }
 
-int h2_write_promise(struct h2_stream *parent, struct exchange_item *item,
-                     struct h2_writer *writer)
+int h2_write_promise(struct h2_stream *parent, struct exchange_item *item, struct h2_writer *writer)
 {
     struct h2_conn *conn = parent->conn;
     struct exchange *promised = item->promised;

@@ -5,7 +5,7 @@ enum stream_rule { ON_STREAM, ON_CONNECTION, ON_EITHER };
 /* What a frame's header alone tells about its validity (RFC 9113 section 6), by type. */
 struct frame_rule {
     enum stream_rule where;
-    bool fixed;       /* the length is exactly `length`; otherwise at least that */
+    bool fixed;        /* the length is exactly `length`; otherwise at least that */
     bool stream_error; /* a wrong length concerns only the stream */
     uint8_t length;
     int (*take)(struct h2_conn *conn, struct span payload);
@@ -75,7 +75,8 @@ static int check_order(struct h2_conn *conn, const struct h2_frame *frame)
     if (open != (frame->type == H2_CONTINUATION) ||
         (open && frame->stream_id != conn->block.stream_id))
         return h2_fail(conn, H2_PROTOCOL_ERROR,
-                       open ? "another frame within a field block" : "CONTINUATION without a block");
+                       open ? "another frame within a field block"
+                            : "CONTINUATION without a block");
     return 0;
 }
 
@@ -183,9 +184,8 @@ static bool is_due(const struct h2_conn *conn, struct span in)
 {
     if (in.length > 0)
         return true;
-    return conn->frame_left == 0 &&
-           (conn->phase == H2_PHASE_PAYLOAD || conn->phase == H2_PHASE_DATA ||
-            conn->phase == H2_PHASE_SKIP);
+    return conn->frame_left == 0 && (conn->phase == H2_PHASE_PAYLOAD ||
+                                     conn->phase == H2_PHASE_DATA || conn->phase == H2_PHASE_SKIP);
 }
 
 int h2_receive(struct h2_conn *conn, struct span in)

@@ -3,9 +3,9 @@
  * here, when the transport asks, so what has become more urgent meanwhile goes first. */
 #include "h2/internal.h"
 
-#define DATA_CHUNK     16384
-#define DRIBBLE_FLOOR  1024 /* a smaller window is used at most once in DRIBBLE_PAUSE (H2-11) */
-#define DRIBBLE_PAUSE  (100 * HERALD_MILLISECOND)
+#define DATA_CHUNK    16384
+#define DRIBBLE_FLOOR 1024 /* a smaller window is used at most once in DRIBBLE_PAUSE (H2-11) */
+#define DRIBBLE_PAUSE (100 * HERALD_MILLISECOND)
 
 static bool is_waiting_for_slot(struct h2_stream *stream)
 {
@@ -56,8 +56,8 @@ static int write_head(struct h2_stream *stream, struct exchange_item *item,
         h2_stream_count(stream);
         stream->state = H2_HALF_CLOSED_REMOTE;
     }
-    int result = h2_write_headers(stream, final ? &exchange->outgoing : &item->message, end_stream,
-                                  writer);
+    int result =
+        h2_write_headers(stream, final ? &exchange->outgoing : &item->message, end_stream, writer);
     if (result < 0)
         return result;
     exchange_item_done(exchange, item);
@@ -115,8 +115,7 @@ static bool is_dribble(struct h2_stream *stream, size_t allowed)
         return false;
     }
     list_append(&conn->dribbling, &stream->waiting);
-    conn->dribble_due =
-        herald_time_earlier(conn->dribble_due, stream->small_at + DRIBBLE_PAUSE);
+    conn->dribble_due = herald_time_earlier(conn->dribble_due, stream->small_at + DRIBBLE_PAUSE);
     return true;
 }
 
@@ -173,9 +172,8 @@ static int write_body(struct h2_stream *stream, struct h2_writer *writer)
     if (allowed < room && is_dribble(stream, allowed))
         return 0;
     bool end = false;
-    int64_t length =
-        exchange_body_read(exchange, writer->data + writer->length + H2_FRAME_HEADER,
-                           allowed < room ? allowed : room, &end);
+    int64_t length = exchange_body_read(exchange, writer->data + writer->length + H2_FRAME_HEADER,
+                                        allowed < room ? allowed : room, &end);
     if (stream->state == H2_CLOSED)
         return 0; /* `writable` was called, and the owner cancelled */
     if (length < 0) {
@@ -202,8 +200,8 @@ static int write_stream(struct h2_stream *stream, struct h2_writer *writer)
 static int write_opening(struct h2_conn *conn, struct h2_writer *writer)
 {
     struct list *node;
-    while ((node = list_first(&conn->opening)) != NULL &&
-           h2_writer_room(writer) >= H2_BLOCK_ROOM && buf_length(&conn->spill) == 0) {
+    while ((node = list_first(&conn->opening)) != NULL && h2_writer_room(writer) >= H2_BLOCK_ROOM &&
+           buf_length(&conn->spill) == 0) {
         struct h2_stream *stream = CONTAINER_OF(node, struct h2_stream, waiting);
         list_remove(node);
         h2_priority_enter(stream, 0);

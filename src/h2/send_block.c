@@ -41,9 +41,9 @@ static void put_fields(struct block_writer *block, const struct fields *fields)
     for (size_t i = 0; i < fields->count; i++) {
         const struct field *field = &fields->items[i];
         bool is_static = field->known >= KNOWN_STATIC_FIRST && field->known <= KNOWN_STATIC_LAST;
-        put(block, &(struct hpack_field){field->name, field->value,
-                                         (field->flags & FIELD_SENSITIVE) != 0,
-                                         is_static ? (uint8_t)field->known : 0});
+        put(block,
+            &(struct hpack_field){field->name, field->value, (field->flags & FIELD_SENSITIVE) != 0,
+                                  is_static ? (uint8_t)field->known : 0});
     }
 }
 
@@ -136,11 +136,10 @@ int h2_write_trailers(struct h2_stream *stream, struct h2_writer *writer)
     const struct fields *trailers = &stream->exchange->outgoing_trailers;
     struct block_writer block = begin(stream->conn, writer, 0);
     put_fields(&block, trailers);
-    return finish(&block, writer,
-                  (struct h2_frame){.type = H2_HEADERS,
-                                    .flags = H2_FLAG_END_STREAM,
-                                    .stream_id = stream->id},
-                  &(struct h2_trace_block){.trailers = trailers});
+    return finish(
+        &block, writer,
+        (struct h2_frame){.type = H2_HEADERS, .flags = H2_FLAG_END_STREAM, .stream_id = stream->id},
+        &(struct h2_trace_block){.trailers = trailers});
 }
 
 int h2_write_push_promise(struct h2_stream *parent, uint32_t promised_id,

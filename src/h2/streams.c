@@ -247,8 +247,8 @@ void h2_reap(struct h2_conn *conn)
 
 void h2_streams_close_all(struct h2_conn *conn, int reason)
 {
-    LIST_FOR_EACH_SAFE (node, following, &conn->streams)
-        h2_stream_close(CONTAINER_OF(node, struct h2_stream, all), H2_ENDED_BY_PEER_RESET, reason);
+    LIST_FOR_EACH_SAFE(node, following, &conn->streams)
+    h2_stream_close(CONTAINER_OF(node, struct h2_stream, all), H2_ENDED_BY_PEER_RESET, reason);
 }
 
 void h2_streams_free(struct h2_conn *conn)

@@ -12,8 +12,7 @@ void h2_timers_init(struct h2_conn *conn)
     conn->idle_due = conn->scan_due = conn->dribble_due = conn->shutdown_due = HERALD_NEVER;
     conn->head_due = conn->now + limits->head_timeout;
     conn->settings_due = conn->now + limits->head_timeout;
-    conn->age_due =
-        limits->connection_age == 0 ? HERALD_NEVER : conn->now + limits->connection_age;
+    conn->age_due = limits->connection_age == 0 ? HERALD_NEVER : conn->now + limits->connection_age;
 }
 
 static bool has_output(const struct h2_conn *conn)
@@ -125,7 +124,8 @@ static void check_body_rate(struct h2_conn *conn, struct h2_stream *stream)
 static int scan(struct h2_conn *conn)
 {
     conn->scan_due = HERALD_NEVER;
-    LIST_FOR_EACH_SAFE (node, following, &conn->streams) {
+    LIST_FOR_EACH_SAFE(node, following, &conn->streams)
+    {
         struct h2_stream *stream = CONTAINER_OF(node, struct h2_stream, all);
         check_stall(conn, stream);
         check_body_rate(conn, stream);
@@ -150,9 +150,9 @@ static void end_dribble(struct h2_conn *conn)
 static int expire_connection(struct h2_conn *conn)
 {
     if (conn->now >= conn->head_due) {
-        int result = h2_fail(conn, conn->block.kind == H2_BLOCK_NONE ? H2_SETTINGS_TIMEOUT
-                                                                     : H2_ENHANCE_YOUR_CALM,
-                             "too slow");
+        int result = h2_fail(
+            conn, conn->block.kind == H2_BLOCK_NONE ? H2_SETTINGS_TIMEOUT : H2_ENHANCE_YOUR_CALM,
+            "too slow");
         conn->over = HERALD_ERROR_TIMEOUT;
         return result < 0 ? HERALD_ERROR_TIMEOUT : 0;
     }
