@@ -219,7 +219,8 @@ static enum option_result apply(struct option_parse *parse, const struct option 
         return OPTION_HELP_SHOWN;
     }
     if (option->kind == OPTION_IGNORED || option->kind == OPTION_IGNORED_FLAG) {
-        cli_warning("%s is ignored: %s", spelt, option->help);
+        if (!parse->quiet)
+            cli_warning("%s is ignored: %s", spelt, option->help);
         return OPTION_DONE;
     }
     size_t row = (size_t)(option - parse->table->options);

@@ -59,6 +59,7 @@ struct option_table {
 struct option_parse {
     const struct option_table *table;
     void *target;
+    bool quiet;                          /* no warnings about ignored options */
     unsigned char seen[OPTIONS_MAXIMUM]; /* given on the command line */
     const char **operands;               /* the caller's, room for argc */
     size_t operand_count;

@@ -70,7 +70,9 @@ struct serve_config {
     const char *pid_path;
     uint32_t max_connections; /* a worker; 0: half of the descriptor limit */
     unsigned worker;          /* number of this worker from 1 on; 0: not under a supervisor */
-    const char *inherited;    /* the supervisor's sockets (net/listener.h), NULL: open them */
+    const char *inherited;    /* the supervisor's sockets ("tls=5 cleartext=6"), NULL: open them */
+    uint8_t ticket_key[64];   /* shared by the workers (net/tls.h) */
+    bool has_ticket_key;
 
     /* protocol */
     struct limits limits;

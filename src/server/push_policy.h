@@ -1,9 +1,12 @@
 /* When a response's wishes become a PUSH_PROMISE, when an early hint (103), and when nothing.
  *
- * Handlers call push_policy_response before exchange_respond, push_policy_push where an application
- * asks for a push by itself. Rules: same origin only; `nopush` (Preload, section 3.3) leaves the
- * hint but not the push; nothing is pushed twice on a connection (the diary); what is pushed or
- * hinted has no answer of its own here: the promised request is dispatched like any other. */
+ * Handlers call push_policy_response before exchange_respond, and push_policy_push where an
+ * application asks for a push by itself. A promised request is dispatched like any other.
+ *
+ * Pushed is what is of the same origin, was not pushed before on this connection and was not asked
+ * for by the client since the first push (the diary); `nopush` (Preload) leaves the hint but not
+ * the push. Hinted is what could not be pushed, once a response; HTTP/1.1 clients get hints only
+ * when they are browsers (Sec-Fetch-Mode), because simple ones take any 1xx for the answer. */
 #ifndef SERVER_PUSH_POLICY_H
 #define SERVER_PUSH_POLICY_H
 
@@ -13,36 +16,27 @@
 /* Resources remembered a connection; the oldest are forgotten (and may be pushed again). */
 #define PUSH_DIARY_MAXIMUM 256
 
-/* Preload links of one response that are looked at. */
+/* Links of one response that are looked at. */
 #define PUSH_LINKS_MAXIMUM 16
-
-/* Paths whose hints are remembered for the next visitor, and bytes of one path's Link values. */
-#define PUSH_MEMORY_MAXIMUM    512
-#define PUSH_MEMORY_LINK_BYTES 2048
 
 struct push_diary {
     uint64_t seen[PUSH_DIARY_MAXIMUM]; /* hashes of authority and path */
     unsigned count, next;
 };
 
-struct push_memory; /* hints by path, a server */
-
-struct push_policy {
-    enum push_mode mode;
-    bool fallback;
-    struct push_diary *diary;   /* of the connection; made at first use */
-    struct push_memory *memory; /* NULL: nothing is remembered */
-};
+/* True when the resource was noted before. */
+bool push_diary_has(const struct push_diary *diary, struct span authority, struct span path);
+void push_diary_note(struct push_diary *diary, struct span authority, struct span path);
 
 enum push_outcome { PUSH_SKIPPED = 0, PUSH_PUSHED = 1, PUSH_HINTED = 2 };
 
-/* True the first time a resource is named; notes it. */
-bool push_diary_note(struct push_diary *diary, struct span authority, struct span path);
-
-/* Turns the preload links among `fields` into pushes or one early hint, as configured. Call it
- * before exchange_respond; harmless where it does not apply. Returns how many links were acted on,
- * or a negative code (NOMEM, CLOSED) that the caller may ignore. */
-int push_policy_response(struct exchange *exchange, const struct field *fields, size_t count);
+/* Turns the preload links among the fields of a final response into pushes or one early hint, as
+ * configured, and remembers them for the next visitor of the path (`push_learn`; not from responses
+ * that are private, set a cookie or answer an authorised request). Harmless where it does not
+ * apply. Returns how many links were acted on, or a negative code (NOMEM, CLOSED) that the caller
+ * may ignore. */
+int push_policy_response(struct exchange *exchange, unsigned status, const struct field *fields,
+                         size_t count);
 
 /* An application's own push: a GET of `path` (origin form) with `fields`. Where the client takes no
  * pushes it becomes `Link: <path>; rel=preload` in a 103 if `push_fallback` says so. Returns enum
@@ -51,11 +45,14 @@ int push_policy_response(struct exchange *exchange, const struct field *fields, 
 int push_policy_push(struct exchange *exchange, struct span path, const struct field *fields,
                      size_t count);
 
-/* At dispatch: sends the hints remembered for this request's path, if any. */
+/* At dispatch: pushes or hints what is remembered for this request's path, if anything. */
 void push_policy_request(struct exchange *exchange);
 
-/* NULL when memory is out. */
-struct push_memory *push_memory_create(void);
-void push_memory_destroy(struct push_memory *memory);
+/* The path of a link's target for the origin of `request`: "/x", "x" (relative to the request's
+ * path), "https://authority/x", "//authority/x". Without fragment; in `arena` where it had to be
+ * put together. Returns 1; 0 for another origin; HERALD_ERROR_INVALID for what cannot be promised
+ * (dot segments, ...), HERALD_ERROR_NOMEM. */
+int push_resolve(struct arena *arena, const struct message *request, struct span target,
+                 struct span *path);
 
 #endif

@@ -58,7 +58,8 @@ int server_start(struct server *server);
  * may shorten the time: 0 cuts at once. */
 void server_shutdown(struct server *server, herald_time graceful);
 
-/* Cuts what is left and frees. `stopped` is not called by it. */
+/* Cuts what is left and frees; `stopped` is not called by it. While connections are open it turns
+ * the loop, so call it from within a turn only when `stopped` has been called. NULL is allowed. */
 void server_destroy(struct server *server);
 
 /* Reads the certificate files again; on failure the old ones stay and a line is logged. Returns 0

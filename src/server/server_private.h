@@ -1,0 +1,73 @@
+/* The parts of a server share this: server.c (life), server_listen.c (sockets), server_connection.c
+ * (what happens on connections), server_fields.c (fields of every response). */
+#ifndef SERVER_SERVER_PRIVATE_H
+#define SERVER_SERVER_PRIVATE_H
+
+#include "net/link.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "server/access_log.h"
+#include "server/push_memory.h"
+#include "server/push_policy.h"
+#include "server/server.h"
+
+#define SERVER_LISTENERS_MAXIMUM 128
+#define SERVER_ADDRESS_SIZE      192
+
+/* Connections take turns in these, so that they do not all reach their age at once. */
+#define SERVER_AGES 16
+
+struct server_fields {
+    struct fields list; /* points into `items` and the texts below */
+    struct field *items;
+    char date[32];       /* NUL-terminated */
+    herald_time checked; /* when the wall clock was read */
+    int64_t second;      /* since 1970, of `date` */
+};
+
+struct server {
+    struct server_options options;
+    struct loop *loop;
+    const struct serve_config *config;
+    struct server_counters counters;
+    struct link_server secure, cleartext;
+    struct tls_context *tls;
+    struct listener *listeners[SERVER_LISTENERS_MAXIMUM];
+    char addresses[SERVER_LISTENERS_MAXIMUM][SERVER_ADDRESS_SIZE];
+    size_t listener_count;
+    struct access_log *access_log;
+    struct push_memory *push_memory;
+    struct server_fields fields;
+    struct limits limits[SERVER_AGES];
+    struct loop_work turn_end;
+    struct loop_timer log_timer, shutdown_timer;
+    uint64_t seed, requests_maximum, connection_number;
+    bool bound, started, stopping, stopped, worn_out;
+};
+
+struct connection {
+    struct server *server;
+    struct link *link;
+    struct conn *conn;
+    struct push_diary *diary; /* made at first use */
+};
+
+/* server_connection.c */
+extern const struct link_ops server_link_ops;
+void server_check_stopped(struct server *server);
+struct connection *connection_of(const struct exchange *exchange);
+
+/* server_listen.c: as server_bind; closes all. */
+int server_open_listeners(struct server *server);
+void server_close_listeners(struct server *server);
+
+/* server_fields.c */
+int server_fields_init(struct server_fields *fields, const struct serve_config *config);
+void server_fields_free(struct server_fields *fields);
+/* Keeps the date right to a second; called at each dispatch. */
+void server_fields_refresh(struct server_fields *fields, herald_time now);
+
+/* A fresh number that peers cannot guess, as far as the seed allows. */
+uint64_t server_random(struct server *server);
+
+#endif
