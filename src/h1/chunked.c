@@ -4,7 +4,7 @@
 
 enum {
     CHUNK_SIZE,
-    CHUNK_SPACE,     /* BWS after the size: only an extension may follow */
+    CHUNK_SPACE,     /* BWS after the size or an extension: only an extension may follow */
     CHUNK_EXTENSION, /* after ";" */
     CHUNK_NAME,
     CHUNK_AFTER_NAME,
@@ -103,7 +103,7 @@ static int token_byte(struct h1_chunked *decoder, uint8_t byte)
     else if (byte == ';')
         decoder->state = CHUNK_EXTENSION;
     else if (byte == ' ' || byte == '\t')
-        decoder->state = name ? CHUNK_AFTER_NAME : CHUNK_AFTER_VALUE;
+        decoder->state = name ? CHUNK_AFTER_NAME : CHUNK_SPACE;
     else if (name && byte == '=')
         decoder->state = CHUNK_EQUALS;
     else
@@ -126,6 +126,20 @@ static int quoted_byte(struct h1_chunked *decoder, uint8_t byte)
     return 0;
 }
 
+/* After the closing quote. */
+static int after_value_byte(struct h1_chunked *decoder, uint8_t byte)
+{
+    if (byte == '\r')
+        decoder->state = CHUNK_LINE_END;
+    else if (byte == ';')
+        decoder->state = CHUNK_EXTENSION;
+    else if (byte == ' ' || byte == '\t')
+        decoder->state = CHUNK_SPACE;
+    else
+        return HERALD_ERROR_MALFORMED;
+    return 0;
+}
+
 static int extension_byte(struct h1_chunked *decoder, uint8_t byte)
 {
     if (byte != '\r' && (++decoder->extension_length > decoder->extension_size ||
@@ -139,11 +153,7 @@ static int extension_byte(struct h1_chunked *decoder, uint8_t byte)
     case CHUNK_ESCAPE:
         return quoted_byte(decoder, byte);
     case CHUNK_AFTER_VALUE:
-        if (byte == '\r') {
-            decoder->state = CHUNK_LINE_END;
-            return 0;
-        }
-        return between_byte(decoder, byte);
+        return after_value_byte(decoder, byte);
     default:
         return between_byte(decoder, byte);
     }

@@ -168,6 +168,13 @@ void h1_resume_input(struct h1_connection *connection, herald_time now)
     h1_update_reading(connection, now);
 }
 
+/* Not while something is being parsed from there. */
+static void free_dead_input(struct h1_connection *connection)
+{
+    if (connection->input_state == H1_INPUT_CLOSED)
+        buf_free(&connection->input);
+}
+
 static int h1_recv(struct conn *conn, const struct conn_in *in, herald_time now)
 {
     struct h1_connection *connection = h1_from_conn(conn);
@@ -187,8 +194,7 @@ static int h1_recv(struct conn *conn, const struct conn_in *in, herald_time now)
         else if (!parsed)
             h1_resume_input(connection, now);
     }
-    if (connection->input_state == H1_INPUT_CLOSED)
-        buf_free(&connection->input);
+    free_dead_input(connection);
     h1_update_reading(connection, now);
     return connection->failure;
 }
@@ -220,6 +226,7 @@ static int h1_pull(struct conn *conn, struct conn_out *out, herald_time now)
     if (result < 0)
         h1_refuse(connection, result, 500, now);
     h1_flush_spill(connection, out);
+    free_dead_input(connection);
     h1_update_reading(connection, now);
     h1_note_pulled(connection, out->length, now);
     return out->length > 0 ? 0 : connection->failure;
@@ -291,6 +298,7 @@ static int h1_eof(struct conn *conn, herald_time now)
         server_eof(connection, now);
     else
         client_eof(connection, now);
+    free_dead_input(connection);
     return connection->failure;
 }
 

@@ -111,6 +111,8 @@ int h1_expire(struct conn *conn, herald_time now)
         connection->half_close_due = HERALD_NEVER;
         h1_fail(connection, HERALD_ERROR_CLOSED, now);
     }
+    if (connection->input_state == H1_INPUT_CLOSED)
+        buf_free(&connection->input);
     h1_update_reading(connection, now);
     return connection->failure;
 }
