@@ -55,8 +55,8 @@ struct client_config {
 struct client *client_create(const struct client_config *config);
 
 /* Ends every request (closed with HERALD_ERROR_CANCELLED is called for those that are held) and
- * every connection at once. Requests must still be released, before or after. Connections' sockets
- * close in the loop's next turns. */
+ * every connection. Requests must still be released, before or after. Connections go at the end of
+ * the loop's turn, or in loop_destroy: `limits` and `trace` must live until then. */
 void client_destroy(struct client *client);
 
 /* Graceful: idle connections close now, the others after their last request; new requests are

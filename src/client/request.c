@@ -254,11 +254,14 @@ static void describe_end(struct request *request, int reason)
 {
     const char *text = herald_error_text(reason);
 
-    if (reason == HERALD_ERROR_CLOSED && request->connection != NULL &&
-        link_conn(request->connection->link) == NULL)
-        text = link_error_text(request->connection->link);
-    else if (reason == HERALD_ERROR_CANCELLED)
+    if (reason == HERALD_ERROR_CLOSED) {
+        text = "the server closed the connection";
+        if (request->connection != NULL && link_conn(request->connection->link) == NULL &&
+            strcmp(link_error_text(request->connection->link), herald_error_text(0)) != 0)
+            text = link_error_text(request->connection->link);
+    } else if (reason == HERALD_ERROR_CANCELLED) {
         text = "the server reset the stream";
+    }
     snprintf(request->error, sizeof(request->error), "%s", text);
 }
 
