@@ -161,7 +161,10 @@ static int on_pull(struct conn *base, struct conn_out *out, herald_time now)
         /* An answer may have ended the ones behind it. */
         for (unsigned j = 0; j < conn->count; j++)
             if (conn->exchanges[j] == now_there[i]) {
+                /* Events may cancel it, which ends the engine's own hold. */
+                now_there[i]->holds++;
                 answer(conn, now_there[i]);
+                exchange_unhold(now_there[i]);
                 break;
             }
     if (base->shutting_down && conn->count == 0)
