@@ -412,7 +412,14 @@ void client_request_cancel(struct client_request *base, int reason)
 void client_request_release(struct client_request *base)
 {
     struct request *request = (struct request *)base;
+    const struct exchange *exchange = base->exchange;
 
+    /* With the whole response here and the rest of the request queued nothing has to be aborted. */
+    if (!base->is_closed && exchange->in_ended && exchange->out_ended) {
+        base->is_closed = true;
+        leave_connection(request, true);
+        detach(request);
+    }
     client_request_cancel(base, HERALD_ERROR_CANCELLED);
     exchange_release(base->exchange);
     free(request);
