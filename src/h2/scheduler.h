@@ -15,19 +15,17 @@
  * every stream and every priority given.
  *
  * Bounds: beside the open streams at most H2_SCHEDULE_PLACEHOLDERS idle or closed ones are
- * remembered, the oldest is dropped first; the tree is at most H2_SCHEDULE_DEPTH deep. Cycles
- * cannot arise. Costs: urgency O(log n); tree O(depth * log n), and O(n) for a change of
- * dependency. */
+ * remembered; of closed ones the oldest is dropped first, then of idle ones, which clients use to
+ * group their streams; the tree is at most H2_SCHEDULE_DEPTH deep. Cycles cannot arise. Costs:
+ * urgency O(log n); tree O(depth * log n), and O(n) for a change of dependency. */
 #ifndef H2_SCHEDULER_H
 #define H2_SCHEDULER_H
 
 #include "base/account.h"
-#include "base/list.h"
-#include "h2/schedule_queue.h"
+#include "h2/priority_tree.h"
+#include "h2/urgency.h"
 
 #define H2_SCHEDULE_PLACEHOLDERS    32
-#define H2_SCHEDULE_DEPTH           256
-#define H2_SCHEDULE_URGENCIES       8
 #define H2_SCHEDULE_DEFAULT_URGENCY 3  /* RFC 9218 section 4.1 */
 #define H2_SCHEDULE_DEFAULT_WEIGHT  16 /* RFC 7540 section 5.3.5 */
 
@@ -47,34 +45,19 @@ struct h2_urgency {
     bool incremental;
 };
 
-/* Part of a stream, at an address that does not change while it is inserted. Members are the
- * scheduler's; `id`, `weight`, `urgency` may be read. */
+/* Part of a stream, at an address that does not change while it is inserted; all zero before. `id`,
+ * `urgency` and `inserted` may be read, the rest is the scheduler's. */
 struct h2_schedule_node {
     uint32_t id;
-    uint16_t weight;
     struct h2_urgency urgency;
-    bool behind; /* sorts behind its urgency's other streams */
+    bool behind;
     bool ready;
     bool inserted;
-    bool placeholder; /* an idle or closed stream's */
-
-    struct h2_schedule_node *parent;
-    struct list children, sibling;
-    struct h2_queue active; /* children that can send or whose descendants can, by virtual time */
-    uint64_t virtual_time;  /* of the bytes sent below this node */
-    uint64_t resume;        /* virtual time at which it may join its siblings again */
-    struct h2_queue_node queue; /* in the parent's `active`, or in its level's `waiting` */
-    struct list turn;           /* in its level's `turns` */
+    bool closed;  /* of a placeholder: its stream was open once */
+    uint32_t age; /* of a placeholder */
+    struct h2_tree_node tree;
+    struct h2_level_node level;
 };
-
-/* Streams of one urgency; the pushed ones of an urgency are a level of their own behind it. */
-struct h2_schedule_level {
-    struct h2_queue waiting; /* not incremental, by id */
-    struct list turns;       /* incremental streams, and `waiting_turn` when there are others */
-    struct list waiting_turn;
-};
-
-#define H2_SCHEDULE_LEVELS (2 * H2_SCHEDULE_URGENCIES)
 
 /* Finds an open stream's node, or NULL. */
 typedef struct h2_schedule_node *h2_schedule_find(void *user, uint32_t id);
@@ -82,12 +65,11 @@ typedef struct h2_schedule_node *h2_schedule_find(void *user, uint32_t id);
 struct h2_scheduler {
     enum h2_schedule_mode mode;
     bool tree_refused;
-    uint32_t occupied_levels; /* bit n: levels[n] has a ready stream */
-    struct h2_schedule_level levels[H2_SCHEDULE_LEVELS];
-    struct h2_schedule_node root;
-    struct h2_schedule_node *placeholders; /* allocated when the first is needed */
-    uint32_t placeholder_next;             /* the slot to be used next: the oldest */
-    uint32_t count;                        /* nodes in the tree, root not counted */
+    struct h2_levels levels;
+    struct h2_tree_node root;
+    struct h2_schedule_node *placeholders; /* H2_SCHEDULE_PLACEHOLDERS, once the first is needed */
+    uint32_t next_age;
+    uint32_t count; /* nodes inserted */
     h2_schedule_find *find;
     void *user;
     struct account *account;
