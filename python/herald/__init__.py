@@ -3,7 +3,7 @@
 ``herald serve app:app`` on the command line, or ``herald.main(["serve", "app:app"])`` from Python.
 """
 
-from herald.__main__ import main
+from herald._command import main
 from herald._ext import ClientDisconnected, __version__
 
 __all__ = ["ClientDisconnected", "__version__", "main"]
