@@ -37,7 +37,8 @@ bool h2_budget_overhead(const struct h2_budgets *budgets);
 bool h2_budget_window_update(struct h2_budgets *budgets);
 bool h2_budget_priority(struct h2_budgets *budgets);
 
-#define H2_SMALL_DATA 256 /* a DATA frame with less content owes the difference until it is read   \
-                           */
+#define H2_SMALL_DATA                                                                              \
+    256 /* a DATA frame with less content owes the difference until it is read                     \
+         */
 
 #endif

@@ -49,8 +49,10 @@ static int keep_rest(struct h2_conn *conn, struct span rest, size_t consumed, bo
     int result = 0;
     if (in_tail)
         buf_consume(tail, consumed);
-    else
+    else if (consumed < rest.length)
         result = buf_append_span(tail, span_slice(rest, consumed, rest.length));
+    if (buf_length(tail) == 0)
+        buf_free(tail);
     if (result == HERALD_ERROR_LIMIT)
         return h2_fail(conn, H2_ENHANCE_YOUR_CALM, "field far too large");
     return result < 0 ? h2_fail_memory(conn) : 0;
@@ -76,8 +78,11 @@ int h2_block_fragment(struct h2_conn *conn, struct span fragment, bool last)
         hpack_decode(&conn->decoder, fragment.data, fragment.length, last, &consumed, emit, conn);
     if (result < 0)
         return decode_error(conn, result);
-    if (!last)
+    if (!last) {
+        if (conn->base.trace != NULL)
+            h2_trace_block_frame(conn, FRAME_IN, conn->frame, &(struct h2_trace_block){0});
         return keep_rest(conn, fragment, consumed, in_tail);
+    }
     buf_free(&block->tail);
     conn->head_due = conn->peer.received ? HERALD_NEVER : conn->head_due;
     return h2_block_done(conn);

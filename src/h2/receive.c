@@ -210,6 +210,9 @@ int h2_receive(struct h2_conn *conn, struct span in)
             receive_skip(conn, &in);
             break;
         }
+        /* What a reset or an end has freed is free for the next frame of the same segment. */
+        if (!list_is_empty(&conn->dead))
+            h2_reap(conn);
     }
     return conn->over != 0 ? conn->over : result;
 }

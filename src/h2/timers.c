@@ -150,11 +150,11 @@ static void end_dribble(struct h2_conn *conn)
 static int expire_connection(struct h2_conn *conn)
 {
     if (conn->now >= conn->head_due) {
-        int result = h2_fail(
-            conn, conn->block.kind == H2_BLOCK_NONE ? H2_SETTINGS_TIMEOUT : H2_ENHANCE_YOUR_CALM,
-            "too slow");
+        bool in_block = conn->block.kind != H2_BLOCK_NONE;
+        (void)h2_fail(conn, in_block ? H2_ENHANCE_YOUR_CALM : H2_SETTINGS_TIMEOUT,
+                      in_block ? "field block too slow" : "no preface in time");
         conn->over = HERALD_ERROR_TIMEOUT;
-        return result < 0 ? HERALD_ERROR_TIMEOUT : 0;
+        return conn->over;
     }
     if (conn->now >= conn->settings_due)
         return h2_fail(conn, H2_SETTINGS_TIMEOUT, "SETTINGS were not acknowledged");

@@ -516,6 +516,8 @@ static void set_up(struct sim *sim, uint64_t seed, struct simulation_result *res
         both[i]->small_data_budget = 1u << 30;
         both[i]->stream_window = 1 + (uint32_t)below(sim, 100000);
         both[i]->reset_burst = 1000;
+        both[i]->body_rate = both[i]->stall_rate = 0;
+        both[i]->stall_timeout = both[i]->head_timeout = 3600 * HERALD_SECOND;
         if (below(sim, 2) == 0)
             both[i]->header_table_size = (uint32_t)below(sim, 5000);
         if (below(sim, 4) == 0)
