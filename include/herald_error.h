@@ -32,6 +32,6 @@ enum herald_error {
 
 /* A constant lower-case phrase for `code` ("out of memory"); "unknown error" for others. Never
  * NULL. */
-const char *herald_error_text(int code);
+__attribute__((visibility("default"))) const char *herald_error_text(int code);
 
 #endif

@@ -24,7 +24,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "server": ("client", "http", "net", "trace"),
 }
 # Composition roots see everything.
-ROOTS = ("cli", "python/herald/_ext")
+ROOTS = ("api", "cli", "python/herald/_ext")
 ENGINES = ("hpack", "http", "h1", "h2", "h3", "ws")
 # System headers through which an engine could reach the outside world.
 ENGINE_BANNED = re.compile(
