@@ -2,6 +2,7 @@
 
 #include "cli/cli.h"
 #include "net/certificate.h"
+#include "server/access_format.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,9 +86,27 @@ static int complete_addresses(struct serve_config *config)
     return 0;
 }
 
+static int check_log_format(const struct serve_config *config)
+{
+    struct access_format format;
+    const char *bad;
+    int result = access_format_compile(&format, config->access_log_format, &bad);
+    if (result == 0)
+        access_format_free(&format);
+    else if (result == HERALD_ERROR_INVALID)
+        cli_usage_error("--access-logformat: unknown atom at '%s'; %%(h)s, %%(r)s, %%(s)s and "
+                        "their like are accepted, see 'herald serve --help'",
+                        bad);
+    else
+        cli_usage_error("--access-logformat: too many parts");
+    return result == 0 ? 0 : HERALD_ERROR_CONFIG;
+}
+
 int serve_complete(struct serve_config *config)
 {
-    int result = complete_addresses(config);
+    int result = check_log_format(config);
+    if (result == 0)
+        result = complete_addresses(config);
     if (result < 0 || config->bind.count == 0 || !config->tls)
         return result;
     check_ciphers(config);

@@ -34,13 +34,8 @@ static int open_access_log(struct server *server)
         return 0;
     int result =
         access_log_open(config->accesslog, config->access_log_format, &server->access_log, &bad);
-    if (result == HERALD_ERROR_INVALID)
-        log_write(LOG_ERROR,
-                  "--access-logformat: unknown atom at '%s'; %%(h)s and its like are "
-                  "accepted, see 'herald serve --help'",
-                  bad);
-    else if (result == HERALD_ERROR_LIMIT)
-        log_write(LOG_ERROR, "--access-logformat: too many parts");
+    if (result == HERALD_ERROR_INVALID || result == HERALD_ERROR_LIMIT)
+        log_write(LOG_ERROR, "the access log's format cannot be used at '%s'", bad);
     else if (result == HERALD_ERROR_IO)
         log_write(LOG_ERROR, "--access-logfile '%s': %s", config->accesslog, strerror(errno));
     return result == 0 || result == HERALD_ERROR_NOMEM ? result : HERALD_ERROR_CONFIG;

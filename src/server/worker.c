@@ -39,6 +39,8 @@ int worker_adopt(struct serve_config *config)
     if (sockets == NULL || !number_from("HERALD_WORKER", &worker) || worker == 0 ||
         !number_from("HERALD_MASTER", &master))
         return 0;
+    /* Started as /proc/self/exe, it would be listed as "exe". */
+    prctl(PR_SET_NAME, "herald");
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if ((uint64_t)getppid() != master)
         return HERALD_ERROR_STATE;
