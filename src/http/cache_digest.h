@@ -30,7 +30,7 @@ void cache_digest_free(struct cache_digest *digest);
 
 /* Adds what a Cache-Digest field value says: base64url sets with the flags stale, validators,
  * complete and reset. Returns 0; HERALD_ERROR_INVALID (what came before the fault stays);
- * HERALD_ERROR_LIMIT; HERALD_ERROR_NOMEM. */
+ * HERALD_ERROR_LIMIT past CACHE_DIGEST_SETS or CACHE_DIGEST_ENTRIES; HERALD_ERROR_NOMEM. */
 int cache_digest_load(struct cache_digest *digest, struct span value);
 
 /* What the digest says about `url` (absolute). `etag` may be empty; without it only sets made of
@@ -38,8 +38,8 @@ int cache_digest_load(struct cache_digest *digest, struct span value);
 enum cache_digest_state cache_digest_query(const struct cache_digest *digest, struct span url,
                                            struct span etag);
 
-/* The first `bits` (at most 62) of SHA-256 over the percent-normalised URL and, when not empty, the
- * ETag: the draft's key. */
+/* The first `bits` (1 to 64) of SHA-256 over the URL, which the caller has escaped as it goes over
+ * the wire, and, when not empty, the ETag: the draft's key. */
 uint64_t cache_digest_hash(struct span url, struct span etag, unsigned bits);
 
 /* Appends the base64url form of the set of `count` URLs with a false-positive rate of 1/probability
