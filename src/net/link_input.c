@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#define TLS_ALERT_RECORD     0x15
 #define TLS_HANDSHAKE_RECORD 0x16
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -100,11 +101,17 @@ static void secured(struct link *link)
         read_records(link);
 }
 
+/* A server may answer a hello with an alert. */
+static bool is_tls(const struct link *link, uint8_t first)
+{
+    return first == TLS_HANDSHAKE_RECORD || (first == TLS_ALERT_RECORD && link->client != NULL);
+}
+
 void link_step_handshake(struct link *link, struct span data)
 {
     struct tls_sink sink = {.data = link->loop->sealed, .capacity = LOOP_SEALED_SIZE};
 
-    if (data.length > 0 && link->bytes_in == data.length && data.data[0] != TLS_HANDSHAKE_RECORD) {
+    if (data.length > 0 && link->bytes_in == data.length && !is_tls(link, data.data[0])) {
         if (link->server != NULL)
             log_stranger(link);
         link_set_error(link, "the peer does not speak TLS");

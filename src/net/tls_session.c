@@ -26,8 +26,8 @@ struct tls_session {
     struct span input;
     struct tls_sink *sink;
 
-    /* The record headers in the input are counted as they pass, because GnuTLS takes records
-     * without content in silence. */
+    /* Record headers are counted as they pass, because GnuTLS takes records without content in
+     * silence. */
     size_t record_left; /* of the record whose header has been seen */
     uint8_t header[RECORD_HEADER];
     unsigned header_length;
@@ -57,6 +57,26 @@ static int fail(struct tls_session *session, int code, const char *format, ...)
 
 /* ---- transport ---- */
 
+static void count_records(struct tls_session *session, struct span data)
+{
+    while (data.length > 0) {
+        size_t step;
+        if (session->record_left > 0) {
+            step = data.length < session->record_left ? data.length : session->record_left;
+            session->record_left -= step;
+        } else {
+            step = 1;
+            session->header[session->header_length++] = data.data[0];
+            if (session->header_length == RECORD_HEADER) {
+                session->record_left = (size_t)session->header[3] << 8 | (size_t)session->header[4];
+                session->header_length = 0;
+                session->empty_records++;
+            }
+        }
+        data = span_slice(data, step, data.length);
+    }
+}
+
 static ssize_t on_pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
 {
     struct tls_session *session = pointer;
@@ -67,6 +87,8 @@ static ssize_t on_pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
         return -1;
     }
     memcpy(data, session->input.data, length);
+    if (session->established)
+        count_records(session, span_slice(session->input, 0, length));
     session->input = span_slice(session->input, length, session->input.length);
     return (ssize_t)length;
 }
@@ -95,36 +117,13 @@ static ssize_t on_push(gnutls_transport_ptr_t pointer, const void *data, size_t 
     return (ssize_t)length;
 }
 
-static void count_records(struct tls_session *session, struct span data)
-{
-    while (data.length > 0) {
-        size_t step;
-        if (session->record_left > 0) {
-            step = data.length < session->record_left ? data.length : session->record_left;
-            session->record_left -= step;
-        } else {
-            step = 1;
-            session->header[session->header_length++] = data.data[0];
-            if (session->header_length == RECORD_HEADER) {
-                session->record_left = (size_t)session->header[3] << 8 | (size_t)session->header[4];
-                session->header_length = 0;
-                session->empty_records++;
-            }
-        }
-        data = span_slice(data, step, data.length);
-    }
-}
-
 void tls_session_bind(struct tls_session *session, struct span data, struct tls_sink *sink)
 {
     session->input = data;
     session->sink = sink;
-    if (session->established) {
-        count_records(session, data);
-        return;
-    }
-    session->handshake_left -=
-        data.length < session->handshake_left ? data.length : session->handshake_left;
+    if (!session->established)
+        session->handshake_left -=
+            data.length < session->handshake_left ? data.length : session->handshake_left;
 }
 
 size_t tls_session_fed(const struct tls_session *session)
@@ -439,19 +438,21 @@ static void establish(struct tls_session *session)
     session->established = true;
     if (session->is_server)
         read_name(session);
-    /* What is left of this input are records of the application. */
-    count_records(session, session->input);
 }
 
 int tls_session_handshake(struct tls_session *session)
 {
     for (;;) {
+        size_t before = session->input.length;
         int code = gnutls_handshake(session->session);
         if (code == GNUTLS_E_SUCCESS) {
             establish(session);
             return 0;
         }
         if (code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED) {
+            /* GnuTLS also stops here between the pieces of a fragmented message. */
+            if (session->input.length > 0 && session->input.length < before)
+                continue;
             if (session->handshake_left > 0)
                 return HERALD_ERROR_AGAIN;
             gnutls_alert_send(session->session, GNUTLS_AL_FATAL, GNUTLS_A_RECORD_OVERFLOW);
@@ -500,10 +501,11 @@ int64_t tls_session_read(struct tls_session *session, uint8_t *plain, size_t cap
             return HERALD_ERROR_CLOSED;
         if (count == GNUTLS_E_AGAIN || count == GNUTLS_E_INTERRUPTED) {
             /* GnuTLS also stops here after a record without content. */
-            if (session->input.length > 0 && session->input.length < before)
-                continue;
-            if (session->empty_records <= EMPTY_MAXIMUM)
+            if (session->empty_records <= EMPTY_MAXIMUM) {
+                if (session->input.length > 0 && session->input.length < before)
+                    continue;
                 return HERALD_ERROR_AGAIN;
+            }
             gnutls_alert_send(session->session, GNUTLS_AL_FATAL, GNUTLS_A_UNEXPECTED_MESSAGE);
             return fail(session, HERALD_ERROR_LIMIT, "too many TLS records without content");
         }

@@ -1,6 +1,7 @@
 #include "rig.h"
 
 #include <dirent.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <time.h>
@@ -350,9 +351,10 @@ int rig_raw_socket(const struct rig *rig)
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     struct timeval limit = {.tv_sec = 10};
-    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
     assert_true(descriptor >= 0);
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     assert_int_equal(connect(descriptor, (struct sockaddr *)&in, sizeof(in)), 0);
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     return descriptor;
