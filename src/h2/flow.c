@@ -28,6 +28,22 @@ int h2_flow_settings(struct h2_conn *conn, uint32_t initial_window)
     return change < 0 ? h2_glitch(conn, 1 + conn->stream_count / 8) : 0;
 }
 
+uint32_t h2_flow_first_window(const struct h2_conn *conn)
+{
+    return conn->settings_acknowledged ? h2_limits(conn)->stream_window : H2_WINDOW_DEFAULT;
+}
+
+void h2_flow_settings_acknowledged(struct h2_conn *conn)
+{
+    int64_t change = (int64_t)h2_limits(conn)->stream_window - H2_WINDOW_DEFAULT;
+    LIST_FOR_EACH_SAFE(node, following, &conn->streams)
+    {
+        struct h2_stream *stream = CONTAINER_OF(node, struct h2_stream, all);
+        stream->recv_window += change;
+        stream->recv_target = (uint32_t)(stream->recv_target + change);
+    }
+}
+
 /* Enough to be worth a frame: half of the window. */
 static bool is_worth(uint32_t credit, uint32_t target)
 {

@@ -68,6 +68,7 @@ static int take_acknowledgement(struct h2_conn *conn)
         return h2_glitch(conn, 1);
     conn->settings_acknowledged = true;
     conn->settings_due = HERALD_NEVER;
+    h2_flow_settings_acknowledged(conn);
     hpack_decoder_set_maximum(&conn->decoder, h2_limits(conn)->header_table_size);
     return 0;
 }

@@ -324,6 +324,10 @@ extern const struct exchange_ops h2_exchange_ops;
 
 /* ---- flow.c ---- */
 int h2_flow_settings(struct h2_conn *conn, uint32_t initial_window);
+/* What the peer takes a new stream's receive window for: the default, until it has acknowledged our
+ * SETTINGS, which then change the windows of the streams there are (section 6.9.2). */
+uint32_t h2_flow_first_window(const struct h2_conn *conn);
+void h2_flow_settings_acknowledged(struct h2_conn *conn);
 /* Bytes of a stream have been read, or thrown away. */
 void h2_flow_credit_stream(struct h2_stream *stream, uint32_t length);
 void h2_flow_credit_connection(struct h2_conn *conn, uint32_t length);

@@ -53,7 +53,7 @@ struct h2_stream *h2_stream_open(struct h2_conn *conn, uint32_t id, enum h2_stat
     stream->state = (uint8_t)state;
     stream->by_peer = by_peer;
     stream->send_window = conn->peer.initial_window;
-    stream->recv_window = stream->recv_target = h2_limits(conn)->stream_window;
+    stream->recv_window = stream->recv_target = h2_flow_first_window(conn);
     conn->stream_count++;
     conn->budgets.streams++;
     return stream;
