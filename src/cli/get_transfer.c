@@ -226,7 +226,8 @@ static void on_informational(struct client_request *request, const struct messag
         end(transfer, EXIT_CODE_FAILURE);
         return;
     }
-    if (get->trace != NULL)
+    /* A trace has it already, and a 100 (Continue) says nothing to a reader. */
+    if (get->trace != NULL || message->status == 100)
         return;
     get_note(get, 0, "%u%s", message->status, message->status == 103 ? " Early Hints" : "");
     for (size_t i = 0; i < message->fields.count; i++)
