@@ -209,6 +209,8 @@ def _parse_heads(text: str) -> list[tuple[str, int, dict[str, str]]]:
     heads: list[tuple[str, int, dict[str, str]]] = []
     for block in re.split(r"\r?\n\r?\n", text.strip()):
         first, *rest = block.splitlines()
+        if not first.startswith("HTTP/"):
+            continue  # a trailer section
         version, status, *_ = first.split()
         headers = {}
         for line in rest:

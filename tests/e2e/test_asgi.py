@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -135,7 +136,7 @@ def test_three_kinds_of_early_hints(server: Server, curl: Curl, target_of: Targe
 
 
 def test_no_hints_to_http_1_0(server: Server, curl: Curl) -> None:
-    result = curl("--http1.0", f"{server.url}/hello")
+    result = curl("--http1.0", f"{server.plain_url}/hints")
     assert (result.status, result.informational) == (200, [])
 
 
@@ -194,7 +195,9 @@ class TestMisbehaviour:
     ) -> None:
         target = target_of(server)
         result = curl(*target.options, f"{target.url}{path}")
-        assert result.code != 0, "the client must not take a broken response for a whole one"
+        assert result.code != 0 or result.status == 500, (
+            "the client must not take a broken response for a whole one"
+        )
         assert curl(*target.options, f"{target.url}/hello").status == 200
 
     def test_after_the_end_is_only_logged(
@@ -257,17 +260,29 @@ class TestMisbehaviour:
         assert "Traceback" not in server.log
 
     def test_unread_upload(
-        self, server: Server, curl: Curl, target_of: TargetOf, tmp_path: Path
+        self, server: Server, curl: Curl, target_of: TargetOf, tmp_path: Path, protocol: str
     ) -> None:
-        """AS-01: an application that answers without reading does not make the server hoard."""
+        """AS-01: an application that answers without reading does not make the server hoard.
+
+        HTTP/2 by nghttp: curl 7.88 hangs when RST_STREAM with NO_ERROR comes while it uploads.
+        """
         target = target_of(server)
         upload = tmp_path / "upload"
         with upload.open("wb") as file:
             file.truncate(200 << 20)
         before = resident(server)
-        result = curl(*target.options, f"{target.url}/hello", "-T", upload)
-        assert result.status == 200
-        assert result.body == b"hello, world\n"
+        if protocol.startswith("h2"):
+            words = ["nghttp", "-v", "--no-verify-peer", "-d", str(upload), f"{target.url}/hello"]
+            done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+            assert ":status: 200" in done.stdout and "hello, world" in done.stdout
+            assert "error_code=NO_ERROR" in done.stdout
+            sent = sum(
+                int(size) for size in re.findall(r"send DATA frame <length=(\d+)", done.stdout)
+            )
+            assert sent <= 2 << 20
+        else:
+            result = curl(*target.options, f"{target.url}/hello", "-T", upload)
+            assert (result.status, result.body) == (200, b"hello, world\n")
         assert resident(server) - before < 16 << 20
         assert curl(*target.options, f"{target.url}/hello").status == 200
 

@@ -1,5 +1,6 @@
 #include "asgi_push.h"
 
+#include "base/buf.h"
 #include "http/conn.h"
 
 /* HTTP/1.1 clients that cannot take an interim response are still about (RFC 8297 section 3), so
@@ -39,15 +40,15 @@ static int hint_instead(AsgiExchange *self, struct span path)
 {
     if (self->head_sent)
         return 0;
-    PyObject *value =
-        PyBytes_FromFormat("<%.*s>; rel=preload; as=%s", SPAN_ARGUMENTS(path), preload_kind(path));
-    if (value == NULL)
-        return -1;
-    struct field link = {SPAN_LITERAL("link"),
-                         span_make(PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value)),
-                         KNOWN_NONE, 0};
-    int code = exchange_inform(self->exchange, 103, &link, 1);
-    Py_DECREF(value);
+    struct buf value;
+    buf_init(&value, path.length + 64, NULL);
+    int code =
+        buf_printf(&value, "<%.*s>; rel=preload; as=%s", SPAN_ARGUMENTS(path), preload_kind(path));
+    if (code == 0) {
+        struct field link = {SPAN_LITERAL("link"), buf_span(&value), KNOWN_NONE, 0};
+        code = exchange_inform(self->exchange, 103, &link, 1);
+    }
+    buf_free(&value);
     if (code == HERALD_ERROR_CLOSED || code == HERALD_ERROR_NOMEM)
         return asgi_raise(self, code, "sending an early hint");
     return 0;

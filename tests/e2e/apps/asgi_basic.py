@@ -208,7 +208,7 @@ async def report(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-    await asyncio.sleep(float(scope["query_string"] or b"1"))
+    await asyncio.sleep(float(scope["query_string"].split(b"&")[0] or b"1"))
     await answer(send, b"slow\n")
 
 
