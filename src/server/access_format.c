@@ -117,6 +117,16 @@ void access_format_free(struct access_format *format)
     format->count = 0;
 }
 
+/* As buf_append; of what is too long, what fits. */
+static int append_cut(struct buf *line, const uint8_t *data, size_t length)
+{
+    size_t room = line->maximum - buf_length(line);
+    if (length <= room)
+        return buf_append(line, data, length);
+    int result = buf_append(line, data, room);
+    return result < 0 ? result : HERALD_ERROR_LIMIT;
+}
+
 static int write_escaped(struct buf *line, struct span value)
 {
     static const char digits[] = "0123456789abcdef";
@@ -129,13 +139,13 @@ static int write_escaped(struct buf *line, struct span value)
         if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\')
             continue;
         char escape[4] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
-        result = buf_append(line, value.data + plain, i - plain);
+        result = append_cut(line, value.data + plain, i - plain);
         if (result == 0)
             result = buf_append(line, escape, sizeof(escape));
         plain = i + 1;
     }
     if (result == 0)
-        result = buf_append(line, value.data + plain, value.length - plain);
+        result = append_cut(line, value.data + plain, value.length - plain);
     return result;
 }
 
