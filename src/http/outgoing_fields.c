@@ -16,51 +16,55 @@ bool field_is_connection_specific(enum known_name known)
     }
 }
 
+static const bool forbidden_in_trailers[KNOWN_NAME_END] = {
+    [KNOWN_AGE] = true,
+    [KNOWN_AUTHENTICATION_INFO] = true,
+    [KNOWN_AUTHORIZATION] = true,
+    [KNOWN_CACHE_CONTROL] = true,
+    [KNOWN_CONNECTION] = true,
+    [KNOWN_CONTENT_ENCODING] = true,
+    [KNOWN_CONTENT_LENGTH] = true,
+    [KNOWN_CONTENT_RANGE] = true,
+    [KNOWN_CONTENT_TYPE] = true,
+    [KNOWN_COOKIE] = true,
+    [KNOWN_DATE] = true,
+    [KNOWN_EARLY_DATA] = true,
+    [KNOWN_EXPECT] = true,
+    [KNOWN_EXPIRES] = true,
+    [KNOWN_FORWARDED] = true,
+    [KNOWN_HOST] = true,
+    [KNOWN_IF_MATCH] = true,
+    [KNOWN_IF_MODIFIED_SINCE] = true,
+    [KNOWN_IF_NONE_MATCH] = true,
+    [KNOWN_IF_RANGE] = true,
+    [KNOWN_IF_UNMODIFIED_SINCE] = true,
+    [KNOWN_KEEP_ALIVE] = true,
+    [KNOWN_LOCATION] = true,
+    [KNOWN_MAX_FORWARDS] = true,
+    [KNOWN_PRAGMA] = true,
+    [KNOWN_PROXY_AUTHENTICATE] = true,
+    [KNOWN_PROXY_AUTHENTICATION_INFO] = true,
+    [KNOWN_PROXY_AUTHORIZATION] = true,
+    [KNOWN_PROXY_CONNECTION] = true,
+    [KNOWN_RANGE] = true,
+    [KNOWN_RETRY_AFTER] = true,
+    [KNOWN_SET_COOKIE] = true,
+    [KNOWN_TE] = true,
+    [KNOWN_TRAILER] = true,
+    [KNOWN_TRANSFER_ENCODING] = true,
+    [KNOWN_UPGRADE] = true,
+    [KNOWN_VARY] = true,
+    [KNOWN_WWW_AUTHENTICATE] = true,
+    [KNOWN_X_FORWARDED_FOR] = true,
+    [KNOWN_X_FORWARDED_HOST] = true,
+    [KNOWN_X_FORWARDED_PORT] = true,
+    [KNOWN_X_FORWARDED_PROTO] = true,
+    [KNOWN_X_REAL_IP] = true,
+};
+
 bool field_is_forbidden_in_trailers(enum known_name known)
 {
-    switch (known) {
-    case KNOWN_AGE:
-    case KNOWN_AUTHENTICATION_INFO:
-    case KNOWN_AUTHORIZATION:
-    case KNOWN_CACHE_CONTROL:
-    case KNOWN_CONTENT_ENCODING:
-    case KNOWN_CONTENT_LENGTH:
-    case KNOWN_CONTENT_RANGE:
-    case KNOWN_CONTENT_TYPE:
-    case KNOWN_COOKIE:
-    case KNOWN_DATE:
-    case KNOWN_EARLY_DATA:
-    case KNOWN_EXPECT:
-    case KNOWN_EXPIRES:
-    case KNOWN_FORWARDED:
-    case KNOWN_HOST:
-    case KNOWN_IF_MATCH:
-    case KNOWN_IF_MODIFIED_SINCE:
-    case KNOWN_IF_NONE_MATCH:
-    case KNOWN_IF_RANGE:
-    case KNOWN_IF_UNMODIFIED_SINCE:
-    case KNOWN_LOCATION:
-    case KNOWN_MAX_FORWARDS:
-    case KNOWN_PRAGMA:
-    case KNOWN_PROXY_AUTHENTICATE:
-    case KNOWN_PROXY_AUTHENTICATION_INFO:
-    case KNOWN_PROXY_AUTHORIZATION:
-    case KNOWN_RANGE:
-    case KNOWN_RETRY_AFTER:
-    case KNOWN_SET_COOKIE:
-    case KNOWN_TE:
-    case KNOWN_TRAILER:
-    case KNOWN_VARY:
-    case KNOWN_WWW_AUTHENTICATE:
-    case KNOWN_X_FORWARDED_FOR:
-    case KNOWN_X_FORWARDED_HOST:
-    case KNOWN_X_FORWARDED_PORT:
-    case KNOWN_X_FORWARDED_PROTO:
-    case KNOWN_X_REAL_IP:
-        return true;
-    default:
-        return field_is_connection_specific(known);
-    }
+    return (unsigned)known < KNOWN_NAME_END && forbidden_in_trailers[known];
 }
 
 static bool is_left_out(enum outgoing_kind kind, enum known_name known, struct span value)
