@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define FAILED_LINGER HERALD_SECOND
+
 void link_server_init(struct link_server *server, struct loop *loop, const struct link_ops *ops,
                       void *user)
 {
@@ -172,6 +174,9 @@ void link_end(struct link *link, int reason)
     herald_time now = loop_now(link->loop);
     link->state = LINK_ENDING;
     link->reason = reason;
+    /* The alert of a failed handshake is not worth a longer wait. */
+    if (!link->opened)
+        link->linger = herald_time_earlier(link->linger, FAILED_LINGER);
     link->deadline = now + link->linger;
     link->ending_limit = now + LINK_ENDING_LIMIT;
     loop_work_add(link->loop, &link->work);
@@ -249,28 +254,34 @@ static void destroy_conn(struct link *link)
         conn->ops->destroy(conn);
 }
 
-void link_finish(struct link *link)
+static void leave_server(struct link *link)
 {
     struct link_server *server = link->server;
 
+    list_remove(&link->node);
+    if (server == NULL)
+        return;
+    server->link_count--;
+    listener_room(server);
+}
+
+void link_finish(struct link *link)
+{
     link->state = LINK_DEAD;
+    loop_work_remove(&link->work);
+    loop_timer_stop(link->loop, &link->timer);
     destroy_conn(link);
+    /* The last link gone, the owner may drop the server from within the callback. */
+    leave_server(link);
     if (link->opened || link->client != NULL)
         link->ops->closed(link, link->reason);
     else if (link->ops->failed != NULL)
         link->ops->failed(link, link->reason);
-    loop_work_remove(&link->work);
-    loop_timer_stop(link->loop, &link->timer);
-    list_remove(&link->node);
     if (link->has_handle) {
         uv_close((uv_handle_t *)&link->poll, on_handle_closed);
         close(link->descriptor);
     } else {
         link_free(link);
-    }
-    if (server != NULL) {
-        server->link_count--;
-        listener_room(server);
     }
 }
 

@@ -53,7 +53,7 @@ static int fake_pull(struct conn *conn, struct conn_out *out, herald_time now)
     while (out->length < out->capacity && fake->generate > 0) {
         out->data[out->length++] = pattern(fake->generated++);
         if (--fake->generate == 0)
-            conn->finished = true;
+            conn->finished = conn->role == CONN_SERVER;
     }
     if (fake->got_eof && fake->finish_at_eof && buf_length(&fake->out) == 0)
         conn->finished = true;
