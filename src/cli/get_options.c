@@ -12,223 +12,6 @@
 #define BODY_READ     65536
 #define ARENA_MAXIMUM (BODY_MAXIMUM + 1024 * 1024)
 
-#define AT(member) offsetof(struct get_options, member)
-
-static const struct option_choice push_choices[] = {
-    {"accept", GET_PUSH_ACCEPT}, {"refuse", GET_PUSH_REFUSE}, {"off", GET_PUSH_OFF}, {NULL, 0}};
-
-static const struct option_choice trace_choices[] = {
-    {"text", GET_TRACE_TEXT}, {"json", GET_TRACE_JSON}, {"off", GET_TRACE_OFF}, {NULL, 0}};
-
-static const struct option options[] = {
-    {.section = "What is shown",
-     .name = "verbose",
-     .letter = 'v',
-     .kind = OPTION_ON,
-     .offset = AT(verbose),
-     .help = "print every frame in and out, decoded, with times; also the bodies of pushed "
-             "responses"},
-    {.name = "trace",
-     .argument = "FORMAT",
-     .kind = OPTION_CHOICE,
-     .choices = trace_choices,
-     .offset = AT(trace),
-     .help = "print the frames as text (as -v does) or as JSON lines, on standard error"},
-    {.name = "trace-file",
-     .argument = "FILE",
-     .kind = OPTION_TEXT,
-     .offset = AT(trace_file),
-     .help = "print the frames there instead"},
-    {.name = "show-secrets",
-     .kind = OPTION_ON,
-     .offset = AT(show_secrets),
-     .help = "print values of authorization, cookie and set-cookie fields in traces"},
-    {.name = "include",
-     .letter = 'i',
-     .kind = OPTION_ON,
-     .offset = AT(include),
-     .help = "print the head of the response before its body"},
-    {.name = "head",
-     .letter = 'I',
-     .kind = OPTION_ON,
-     .offset = AT(head_only),
-     .help = "ask with HEAD and print the head of the response"},
-    {.name = "silent",
-     .letter = 's',
-     .kind = OPTION_ON,
-     .offset = AT(silent),
-     .help = "no progress bar, no lines about pushes and early hints; errors are shown"},
-    {.name = "no-progress",
-     .kind = OPTION_ON,
-     .offset = AT(no_progress),
-     .help = "no progress bar"},
-    {.section = "Output",
-     .name = "output",
-     .letter = 'o',
-     .argument = "FILE",
-     .kind = OPTION_TEXT,
-     .offset = AT(output),
-     .help = "write the body there; - is standard output"},
-    {.name = "remote-name",
-     .letter = 'O',
-     .kind = OPTION_ON,
-     .offset = AT(remote_name),
-     .help = "write each body to a file named like the end of its URL"},
-    {.name = "output-dir",
-     .argument = "FOLDER",
-     .kind = OPTION_TEXT,
-     .offset = AT(output_dir),
-     .help = "write each body, pushed ones too, to a file in that folder"},
-    {.name = "show-pushed",
-     .kind = OPTION_ON,
-     .offset = AT(show_pushed),
-     .help = "write pushed bodies to standard output after the one they were pushed with"},
-    {.section = "Request",
-     .name = "method",
-     .letter = 'X',
-     .aliases = "request",
-     .argument = "METHOD",
-     .kind = OPTION_TEXT,
-     .offset = AT(method),
-     .help = "default: GET, POST with -d, PUT with -T"},
-    {.name = "header",
-     .letter = 'H',
-     .argument = "'NAME: VALUE'",
-     .kind = OPTION_LIST,
-     .offset = AT(headers),
-     .help = "add a field; 'NAME:' removes a default one, 'NAME;' adds an empty one; may be "
-             "repeated"},
-    {.name = "data",
-     .letter = 'd',
-     .argument = "DATA",
-     .kind = OPTION_LIST,
-     .offset = AT(data),
-     .help = "the body: text, @FILE, or @- for standard input; several are joined by &"},
-    {.name = "upload-file",
-     .letter = 'T',
-     .argument = "FILE",
-     .kind = OPTION_TEXT,
-     .offset = AT(upload),
-     .help = "stream FILE, or - for standard input, as the body"},
-    {.name = "priority",
-     .argument = "u=N,i",
-     .kind = OPTION_TEXT,
-     .offset = AT(priority_text),
-     .help = "urgency 0 (first) to 7 and incremental delivery (RFC 9218)"},
-    {.name = "location",
-     .letter = 'L',
-     .kind = OPTION_ON,
-     .offset = AT(location),
-     .help = "follow redirects; credentials stay with the origin they were given for"},
-    {.name = "max-redirects",
-     .argument = "N",
-     .kind = OPTION_NUMBER,
-     .offset = AT(maximum_redirects),
-     .maximum = 1000,
-     .help = "default 10"},
-    {.name = "fail",
-     .letter = 'f',
-     .kind = OPTION_ON,
-     .offset = AT(fail),
-     .help = "exit code 1 for status 400 and above"},
-    {.section = "Protocol",
-     .name = "http1.1",
-     .kind = OPTION_ON,
-     .offset = AT(http1),
-     .help = "HTTP/1.1 only"},
-    {.name = "http2",
-     .kind = OPTION_ON,
-     .offset = AT(http2),
-     .help = "HTTP/2 only; for http: URLs by prior knowledge"},
-    {.name = "http2-prior-knowledge",
-     .aliases = "h2c",
-     .kind = OPTION_ON,
-     .offset = AT(prior_knowledge),
-     .help = "HTTP/2 over cleartext for http: URLs"},
-    {.name = "push",
-     .argument = "MODE",
-     .kind = OPTION_CHOICE,
-     .choices = push_choices,
-     .offset = AT(push),
-     .help = "accept: take pushed responses (default); refuse: reset each pushed stream; off: tell "
-             "the server not to push"},
-    {.name = "parallel",
-     .argument = "N",
-     .kind = OPTION_NUMBER,
-     .offset = AT(parallel),
-     .minimum = 1,
-     .maximum = 1000,
-     .help = "requests under way at once (default 100)"},
-    {.section = "Connection",
-     .name = "insecure",
-     .letter = 'k',
-     .kind = OPTION_ON,
-     .offset = AT(insecure),
-     .help = "do not verify the server's certificate"},
-    {.name = "cacert",
-     .argument = "FILE",
-     .kind = OPTION_TEXT,
-     .offset = AT(cacert),
-     .help = "trust these CA certificates (PEM) instead of the system's"},
-    {.name = "cert",
-     .argument = "FILE",
-     .kind = OPTION_TEXT,
-     .offset = AT(certificate),
-     .help = "client certificate (PEM)"},
-    {.name = "key",
-     .argument = "FILE",
-     .kind = OPTION_TEXT,
-     .offset = AT(key),
-     .help = "its key, when it is not in the same file"},
-    {.name = "resolve",
-     .argument = "HOST:PORT:ADDRESS",
-     .kind = OPTION_LIST,
-     .offset = AT(resolve),
-     .help = "connect to ADDRESS for that host and port; may be repeated"},
-    {.name = "connect-to",
-     .argument = "HOST:PORT",
-     .kind = OPTION_TEXT,
-     .offset = AT(connect_to),
-     .help = "connect there, whatever the URL says"},
-    {.name = "unix-socket",
-     .argument = "PATH",
-     .kind = OPTION_TEXT,
-     .offset = AT(unix_socket),
-     .help = "connect to that socket, whatever the URL says"},
-    {.name = "connect-timeout",
-     .argument = "SECONDS",
-     .kind = OPTION_SECONDS,
-     .offset = AT(connect_timeout),
-     .help = "until there is a connection (default 10)"},
-    {.name = "first-byte-timeout",
-     .argument = "SECONDS",
-     .kind = OPTION_SECONDS,
-     .offset = AT(first_byte_timeout),
-     .help = "from then until the head of the response (default: none)"},
-    {.name = "max-time",
-     .letter = 'm',
-     .argument = "SECONDS",
-     .kind = OPTION_SECONDS,
-     .offset = AT(maximum_time),
-     .help = "for the whole of each URL, redirects included (default: none)"},
-    {.name = "help", .letter = 'h', .kind = OPTION_HELP, .help = "this text"},
-};
-
-const struct option_table get_option_table = {
-    .command = "get",
-    .usage = "herald get [options] URL...",
-    .summary = "Gets URLs over HTTP/1.1 or HTTP/2, all of one origin over one connection. Early "
-               "hints and pushed responses are announced on standard error.",
-    .epilogue = "Exit codes: 0, 1 for a failure (connection, TLS, protocol, incomplete body; with "
-                "--fail also status 400 and above), 2 for usage.\n"
-                "Examples:\n"
-                "  herald get -v https://127.0.0.1:8443/\n"
-                "  herald get --trace json --push refuse https://127.0.0.1:8443/ 2>frames.jsonl\n"
-                "  herald get -T big.iso https://example.org/upload",
-    .options = options,
-    .count = sizeof(options) / sizeof(options[0]),
-};
-
 void get_options_init(struct get_options *get)
 {
     *get = (struct get_options){.maximum_redirects = 10, .parallel = 100};
@@ -460,16 +243,21 @@ const char *get_options_resolve(const struct get_options *get, const char *host,
 
 /* ---- the whole ---- */
 
+static int check_outputs(const struct get_options *get, size_t urls)
+{
+    if (get->output != NULL && (get->remote_name || get->output_dir != NULL))
+        return cli_usage_error("get: --output excludes --remote-name and --output-dir");
+    if (get->output != NULL && urls > 1)
+        return cli_usage_error("get: --output takes one URL; use --output-dir for several");
+    return 0;
+}
+
 static int check_combinations(const struct get_options *get, size_t urls)
 {
     if (urls == 0)
         return cli_usage_error("get: a URL is missing; see herald get --help");
     if (get->http1 && (get->http2 || get->prior_knowledge))
         return cli_usage_error("get: --http1.1 and HTTP/2 exclude each other");
-    if (get->output != NULL && (get->remote_name || get->output_dir != NULL))
-        return cli_usage_error("get: --output excludes --remote-name and --output-dir");
-    if (get->output != NULL && urls > 1)
-        return cli_usage_error("get: --output takes one URL; use --output-dir for several");
     if (get->upload != NULL && get->data.count > 0)
         return cli_usage_error("get: --data and --upload-file exclude each other");
     if (get->upload != NULL && urls > 1)
@@ -480,7 +268,7 @@ static int check_combinations(const struct get_options *get, size_t urls)
         return cli_usage_error("get: --key needs --cert");
     if (get->method != NULL && !field_is_token(span_from_text(get->method)))
         return cli_usage_error("--method: '%s' is not a method", get->method);
-    return 0;
+    return check_outputs(get, urls);
 }
 
 int get_options_finish(struct get_options *get, size_t urls)

@@ -1,35 +1,13 @@
+#include "cli/get_transfer.h"
 #include "cli/cli.h"
-#include "cli/get.h"
-#include "cli/get_upload.h"
 #include "trace/frame_names.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TRANSFER_MEMORY 1048576
-
 /* A body behind a redirect that is longer is not worth reading. */
 #define REDIRECT_BODY 65536
-
-struct transfer {
-    struct list node;
-    struct get *get;
-    struct client_request *request; /* NULL before the start and after the end */
-    struct get_upload *upload;
-    struct arena arena;
-    struct url url, origin; /* now, and as given: whose credentials they are */
-    struct url next;        /* where a redirect leads */
-    struct get_sink sink;
-    struct span method;
-    bool with_body, pushed, redirecting, ended;
-    unsigned redirects, status;
-    uint64_t received;
-    uint64_t connection;
-    herald_time deadline; /* 0: none */
-};
-
-static int begin(struct transfer *transfer);
 
 static struct transfer *new_transfer(struct get *get)
 {
@@ -44,14 +22,14 @@ static struct transfer *new_transfer(struct get *get)
     return transfer;
 }
 
-static const char *shown(const struct transfer *transfer, char text[1024])
+const char *get_transfer_name(const struct transfer *transfer, char text[1024])
 {
     snprintf(text, 1024, "%s://%.*s%.*s", transfer->url.scheme,
              SPAN_ARGUMENTS(transfer->url.authority), SPAN_ARGUMENTS(transfer->url.path));
     return text;
 }
 
-static void release_request(struct transfer *transfer)
+void get_transfer_release_request(struct transfer *transfer)
 {
     struct client_request *request = transfer->request;
 
@@ -62,7 +40,7 @@ static void release_request(struct transfer *transfer)
     transfer->upload = NULL;
 }
 
-static void end(struct transfer *transfer, int code)
+void get_transfer_end(struct transfer *transfer, int code)
 {
     struct get *get = transfer->get;
 
@@ -70,7 +48,7 @@ static void end(struct transfer *transfer, int code)
         return;
     transfer->ended = true;
     push_store_forget(&get->pushes, transfer);
-    release_request(transfer);
+    get_transfer_release_request(transfer);
     if (get_sink_end(&transfer->sink) != 0)
         code = EXIT_CODE_FAILURE;
     if (code != 0)
@@ -79,10 +57,7 @@ static void end(struct transfer *transfer, int code)
     get_transfer_ended(get);
 }
 
-static void fail(struct transfer *transfer, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void fail(struct transfer *transfer, const char *format, ...)
+void get_transfer_fail(struct transfer *transfer, const char *format, ...)
 {
     char text[512], url[1024];
     va_list arguments;
@@ -91,8 +66,8 @@ static void fail(struct transfer *transfer, const char *format, ...)
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     get_progress_hide(&transfer->get->progress);
-    cli_failure("%s: %s", shown(transfer, url), text);
-    end(transfer, EXIT_CODE_FAILURE);
+    cli_failure("%s: %s", get_transfer_name(transfer, url), text);
+    get_transfer_end(transfer, EXIT_CODE_FAILURE);
 }
 
 /* ---- where the body goes ---- */
@@ -145,69 +120,6 @@ static int write_head(struct transfer *transfer, const struct message *message)
     return result;
 }
 
-/* ---- redirects ---- */
-
-static bool is_redirect(unsigned status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-/* RFC 9110 section 15.4: what the next request looks like. */
-static bool change_method(struct transfer *transfer)
-{
-    bool post = span_equals(transfer->method, SPAN_LITERAL("POST"));
-    bool head = span_equals(transfer->method, SPAN_LITERAL("HEAD"));
-
-    if ((transfer->status == 303 && !head) || (transfer->status <= 302 && post)) {
-        transfer->method = SPAN_LITERAL("GET");
-        transfer->with_body = false;
-    }
-    return !transfer->with_body || transfer->get->options.upload == NULL ||
-           strcmp(transfer->get->options.upload, "-") != 0;
-}
-
-/* True when a redirect will be followed, or the transfer has failed. */
-static bool plan_redirect(struct transfer *transfer, const struct message *response)
-{
-    const struct get_options *options = &transfer->get->options;
-    const struct field *location = fields_find_name(&response->fields, SPAN_LITERAL("location"));
-    const char *why = "out of memory";
-
-    if (!options->location || transfer->pushed || !is_redirect(response->status) ||
-        location == NULL)
-        return false;
-    if (transfer->redirects >= options->maximum_redirects) {
-        fail(transfer, "more than %u redirects", options->maximum_redirects);
-        return true;
-    }
-    if (url_resolve(&transfer->arena, &transfer->url, location->value, &transfer->next, &why) !=
-        0) {
-        fail(transfer, "redirect to '%.*s': %s", SPAN_ARGUMENTS(location->value), why);
-        return true;
-    }
-    if (!change_method(transfer)) {
-        fail(transfer, "redirect to '%.*s': standard input cannot be sent twice",
-             SPAN_ARGUMENTS(location->value));
-        return true;
-    }
-    transfer->redirecting = true;
-    transfer->redirects++;
-    get_note(transfer->get, transfer->connection, "redirect %u to %s://%.*s%.*s", response->status,
-             transfer->next.scheme, SPAN_ARGUMENTS(transfer->next.authority),
-             SPAN_ARGUMENTS(transfer->next.path));
-    return true;
-}
-
-static void follow(struct transfer *transfer)
-{
-    release_request(transfer);
-    transfer->redirecting = false;
-    transfer->received = 0;
-    transfer->url = transfer->next;
-    if (begin(transfer) != 0)
-        end(transfer, EXIT_CODE_FAILURE);
-}
-
 /* ---- events ---- */
 
 static uint64_t connection_number(const struct client_request *request)
@@ -223,7 +135,7 @@ static void on_informational(struct client_request *request, const struct messag
     struct get *get = transfer->get;
 
     if (get->options.include && write_head(transfer, message) != 0) {
-        end(transfer, EXIT_CODE_FAILURE);
+        get_transfer_end(transfer, EXIT_CODE_FAILURE);
         return;
     }
     /* A trace has it already, and a 100 (Continue) says nothing to a reader. */
@@ -244,13 +156,13 @@ static void on_head(struct client_request *request)
 
     transfer->status = response->status;
     transfer->connection = connection_number(request);
-    if (plan_redirect(transfer, response))
+    if (get_redirect_plan(transfer, response))
         return;
     if (has_content)
         get_progress_expect(&transfer->get->progress, response->content_length);
     if ((transfer->get->options.include || transfer->get->options.head_only) &&
         write_head(transfer, response) != 0)
-        end(transfer, EXIT_CODE_FAILURE);
+        get_transfer_end(transfer, EXIT_CODE_FAILURE);
 }
 
 static void complete(struct transfer *transfer)
@@ -259,22 +171,23 @@ static void complete(struct transfer *transfer)
     char url[1024];
 
     if (transfer->redirecting) {
-        follow(transfer);
+        get_redirect_follow(transfer);
         return;
     }
     if (transfer->pushed) {
         get_note(transfer->get, transfer->connection, "pushed %.*s %u %" PRIu64 " byte%s",
                  SPAN_ARGUMENTS(transfer->url.path), transfer->status, transfer->received,
                  transfer->received == 1 ? "" : "s");
-        end(transfer, EXIT_CODE_OK);
+        get_transfer_end(transfer, EXIT_CODE_OK);
         return;
     }
     if (options->fail && transfer->status >= 400) {
         get_progress_hide(&transfer->get->progress);
-        end(transfer, cli_failure("%s: status %u", shown(transfer, url), transfer->status));
+        get_transfer_end(transfer, cli_failure("%s: status %u", get_transfer_name(transfer, url),
+                                               transfer->status));
         return;
     }
-    end(transfer, EXIT_CODE_OK);
+    get_transfer_end(transfer, EXIT_CODE_OK);
 }
 
 static void on_readable(struct client_request *request)
@@ -291,11 +204,11 @@ static void on_readable(struct client_request *request)
             get_progress_add(&transfer->get->progress, data.length);
             get_progress_hide(&transfer->get->progress);
             if (get_sink_write(&transfer->sink, data) != 0) {
-                end(transfer, EXIT_CODE_FAILURE);
+                get_transfer_end(transfer, EXIT_CODE_FAILURE);
                 return;
             }
         } else if (transfer->received > REDIRECT_BODY) {
-            follow(transfer);
+            get_redirect_follow(transfer);
             return;
         }
         exchange_consume(exchange, data.length);
@@ -320,18 +233,18 @@ static void on_closed(struct client_request *request, int reason)
     if (transfer->pushed) {
         get_note(transfer->get, transfer->connection, "pushed %.*s failed: %s",
                  SPAN_ARGUMENTS(transfer->url.path), error);
-        end(transfer, EXIT_CODE_FAILURE);
+        get_transfer_end(transfer, EXIT_CODE_FAILURE);
     } else if (exchange->head_received) {
-        fail(transfer, "incomplete response after %" PRIu64 " bytes: %s", transfer->received,
-             error);
+        get_transfer_fail(transfer, "incomplete response after %" PRIu64 " bytes: %s",
+                          transfer->received, error);
     } else {
-        fail(transfer, "%s", error);
+        get_transfer_fail(transfer, "%s", error);
     }
 }
 
 static bool on_pushed(struct client_request *request, struct client_request *promised);
 
-static const struct client_events transfer_events = {
+const struct client_events get_transfer_events = {
     .informational = on_informational,
     .head = on_head,
     .readable = on_readable,
@@ -383,123 +296,14 @@ static bool on_pushed(struct client_request *request, struct client_request *pro
     transfer->method = SPAN_LITERAL("GET");
     transfer->connection = connection_number(request);
     if (copy_url(transfer, parent, message) != 0 || open_sink(transfer) != 0) {
-        end(transfer, EXIT_CODE_FAILURE);
+        get_transfer_end(transfer, EXIT_CODE_FAILURE);
         return false;
     }
     transfer->request = promised;
-    promised->events = &transfer_events;
+    promised->events = &get_transfer_events;
     promised->user = transfer;
     (void)push_store_add(&get->pushes, message, transfer);
     return true;
-}
-
-/* ---- the request ---- */
-
-static bool is_credential(const struct field *field)
-{
-    return span_equals_ignoring_case(field->name, SPAN_LITERAL("authorization")) ||
-           span_equals_ignoring_case(field->name, SPAN_LITERAL("proxy-authorization")) ||
-           span_equals_ignoring_case(field->name, SPAN_LITERAL("cookie"));
-}
-
-static int build_fields(struct transfer *transfer, struct fields *fields)
-{
-    const struct get_options *options = &transfer->get->options;
-    bool own = url_same_origin(&transfer->url, &transfer->origin);
-    int result = 0;
-
-    *fields = (struct fields){0};
-    for (size_t i = 0; i < options->fields.count && result == 0; i++) {
-        struct field field = options->fields.items[i];
-        if (!own && is_credential(&field))
-            continue;
-        if (!transfer->with_body &&
-            span_equals_ignoring_case(field.name, SPAN_LITERAL("content-type")) &&
-            options->has_body)
-            continue;
-        if (is_credential(&field))
-            field.flags |= FIELD_SENSITIVE;
-        result = fields_add(fields, &transfer->arena, field);
-    }
-    return result;
-}
-
-static void fill_target(struct transfer *transfer, struct client_target *target, char address[256])
-{
-    const struct get_options *options = &transfer->get->options;
-
-    *target = (struct client_target){
-        .scheme = transfer->url.scheme,
-        .host = transfer->url.host,
-        .port = transfer->url.port,
-        .unix_path = options->unix_socket,
-        .connect_host = options->connect_host,
-        .connect_port = options->connect_port,
-    };
-    if (target->connect_host == NULL)
-        target->connect_host =
-            get_options_resolve(options, transfer->url.host, transfer->url.port, address);
-}
-
-static int fill_request(struct transfer *transfer, struct client_request_options *request)
-{
-    const struct get_options *options = &transfer->get->options;
-    herald_time now = loop_now(transfer->get->loop);
-    bool own = url_same_origin(&transfer->url, &transfer->origin);
-
-    request->message.method = transfer->method;
-    request->message.scheme = span_from_text(transfer->url.scheme);
-    request->message.authority =
-        options->authority.length > 0 && own ? options->authority : transfer->url.authority;
-    request->message.path = transfer->url.path;
-    request->message.content_length = CONTENT_LENGTH_UNKNOWN;
-    if (transfer->with_body && options->upload == NULL)
-        request->body = options->body;
-    request->priority = options->priority;
-    request->has_priority = options->has_priority;
-    request->connect_timeout = options->connect_timeout;
-    request->first_byte_timeout = options->first_byte_timeout;
-    if (transfer->deadline != 0)
-        request->total_timeout = transfer->deadline > now ? transfer->deadline - now : 1;
-    request->events = &transfer_events;
-    request->user = transfer;
-    return build_fields(transfer, &request->message.fields);
-}
-
-static int open_upload(struct transfer *transfer, struct client_request_options *request)
-{
-    const char *path = transfer->get->options.upload;
-
-    if (path == NULL || !transfer->with_body)
-        return 0;
-    request->body_kind = CLIENT_BODY_STREAM;
-    return get_upload_open(&transfer->upload, transfer->get->loop, path,
-                           &request->message.content_length);
-}
-
-static int begin(struct transfer *transfer)
-{
-    struct client_request_options request = {0};
-    char address[256], url[1024];
-
-    fill_target(transfer, &request.target, address);
-    if (fill_request(transfer, &request) != 0)
-        return cli_failure("out of memory");
-    int code = open_upload(transfer, &request);
-    if (code != 0)
-        return code;
-    int result = client_request_start(transfer->get->client, &request, &transfer->request);
-    if (result == HERALD_ERROR_INVALID)
-        return cli_failure("%s: this request cannot be sent", shown(transfer, url));
-    if (result != 0)
-        return cli_failure("%s: %s", shown(transfer, url), herald_error_text(result));
-    if (transfer->upload != NULL) {
-        get_upload_attach(transfer->upload, transfer->request->exchange);
-        struct body_source *source = get_upload_source(transfer->upload);
-        transfer->upload = NULL;
-        (void)exchange_write_source(transfer->request->exchange, source);
-    }
-    return 0;
 }
 
 /* A response that has been pushed, or is being pushed, serves the URL. */
@@ -574,9 +378,9 @@ int get_transfer_start(struct get *get, const char *text)
     if (open_sink(transfer) != 0)
         code = EXIT_CODE_FAILURE;
     else
-        code = begin(transfer);
+        code = get_request_begin(transfer, &get_transfer_events);
     if (code != 0)
-        end(transfer, code);
+        get_transfer_end(transfer, code);
     return 0;
 }
 
@@ -585,7 +389,7 @@ void get_transfers_free(struct get *get)
     LIST_FOR_EACH_SAFE(node, following, &get->transfers)
     {
         struct transfer *transfer = CONTAINER_OF(node, struct transfer, node);
-        release_request(transfer);
+        get_transfer_release_request(transfer);
         (void)get_sink_end(&transfer->sink);
     }
     LIST_FOR_EACH_SAFE(node, following, &get->transfers)
