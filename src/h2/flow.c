@@ -41,6 +41,8 @@ void h2_flow_settings_acknowledged(struct h2_conn *conn)
         struct h2_stream *stream = CONTAINER_OF(node, struct h2_stream, all);
         stream->recv_window += change;
         stream->recv_target = (uint32_t)(stream->recv_target + change);
+        /* Of a smaller window the credit there is may be worth a frame. */
+        h2_flow_credit_stream(stream, 0);
     }
 }
 

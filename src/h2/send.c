@@ -186,7 +186,8 @@ static int write_body(struct h2_stream *stream, struct h2_writer *writer)
 /* One turn of a stream. */
 static int write_stream(struct h2_stream *stream, struct h2_writer *writer)
 {
-    int result = write_items(stream, writer);
+    /* Another promised stream may have taken the client's last slot since this one became ready. */
+    int result = is_waiting_for_slot(stream) ? 0 : write_items(stream, writer);
     if (result <= 0 || stream->state == H2_CLOSED)
         return result;
     if (stream->trailers_due)

@@ -43,6 +43,7 @@ struct sim {
     const char *broken;
     struct simulation_result *result;
     struct limits client_limits, server_limits;
+    bool tiny_windows; /* and so little to send */
 };
 
 static uint64_t below(struct sim *sim, uint64_t bound)
@@ -66,7 +67,7 @@ static uint8_t pattern(unsigned tag, bool up, uint64_t offset)
 
 static uint64_t random_size(struct sim *sim)
 {
-    switch (below(sim, 4)) {
+    switch (below(sim, sim->tiny_windows ? 2 : 4)) {
     case 0:
         return 0;
     case 1:
@@ -302,7 +303,7 @@ static void push(struct job *job)
                               .path = span_from_text(path),
                               .content_length = CONTENT_LENGTH_UNKNOWN};
     (void)exchange_push(job->exchange, &request);
-    if (below(sim, 2) == 0 && sim->answer_count < JOBS * 3)
+    if (below(sim, 2) == 0)
         (void)exchange_push(job->exchange, &request);
 }
 
@@ -443,6 +444,47 @@ static void turn(struct sim *sim)
     expire(sim, sim->server);
 }
 
+/* For whoever replays a seed: HERALD_SIMULATION=1 prints what is left when it ends badly. */
+static void describe(struct conn *base, const char *name)
+{
+    struct h2_conn *conn = h2_of(base);
+    fprintf(stderr, "%s: %u streams, send window %lld, receive window %lld\n", name,
+            conn->stream_count, (long long)conn->send_window, (long long)conn->recv_window);
+    LIST_FOR_EACH_SAFE(node, following, &conn->streams)
+    {
+        struct h2_stream *stream = CONTAINER_OF(node, struct h2_stream, all);
+        struct exchange *exchange = stream->exchange;
+        fprintf(
+            stderr,
+            "  stream %u state %d: send %lld, receive %lld of %u, credit %u, unread %u; items %d, "
+            "queued %zu, ended %d, complete %d; waiting %d, ready %d\n",
+            stream->id, stream->state, (long long)stream->send_window,
+            (long long)stream->recv_window, stream->recv_target, stream->credit, stream->unread,
+            !list_is_empty(&exchange->items), exchange->out.queued, exchange->out_ended,
+            exchange->out_complete, !list_is_empty(&stream->waiting), stream->node.ready);
+    }
+}
+
+static void describe_jobs(const struct job *jobs, unsigned count, const char *name)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct job *job = &jobs[i];
+        if (job->exchange != NULL)
+            fprintf(stderr, "  %s %u plan %x: written %llu of %llu, read %llu of %llu, closed %d\n",
+                    name, job->tag, job->plan, (unsigned long long)job->written,
+                    (unsigned long long)job->to_write, (unsigned long long)job->read,
+                    (unsigned long long)job->to_read, job->closed);
+    }
+}
+
+static void describe_all(struct sim *sim)
+{
+    describe(sim->client, "client");
+    describe_jobs(sim->asks, sim->ask_count, "ask");
+    describe(sim->server, "server");
+    describe_jobs(sim->answers, sim->answer_count, "answer");
+}
+
 /* ---- invariants ---- */
 
 static void sum_windows(struct sim *sim, struct conn *base)
@@ -510,11 +552,13 @@ static void set_up(struct sim *sim, uint64_t seed, struct simulation_result *res
     sim->result = result;
     sim->now = HERALD_SECOND;
     sim->client_limits = sim->server_limits = limits_default;
+    sim->tiny_windows = below(sim, 16) == 0;
     /* Owners work at random here: what is small or slow is not the peer's fault. */
     struct limits *both[] = {&sim->client_limits, &sim->server_limits};
     for (int i = 0; i < 2; i++) {
         both[i]->small_data_budget = 1u << 30;
-        both[i]->stream_window = 1 + (uint32_t)below(sim, 100000);
+        both[i]->stream_window =
+            sim->tiny_windows ? 1 + (uint32_t)below(sim, 50) : 2048 + (uint32_t)below(sim, 100000);
         both[i]->reset_burst = 1000;
         both[i]->body_rate = both[i]->stall_rate = 0;
         both[i]->stall_timeout = both[i]->head_timeout = 3600 * HERALD_SECOND;
@@ -556,7 +600,7 @@ static void run(struct sim *sim)
     unsigned wanted = 1 + (unsigned)below(sim, JOBS);
     unsigned turns;
     for (turns = 0; turns < TURNS && sim->broken == NULL; turns++) {
-        if (sim->result->requests < wanted && sim->ask_count < JOBS * 2 && below(sim, 10) == 0)
+        if (sim->result->requests < wanted && below(sim, 10) == 0)
             ask(sim);
         turn(sim);
         sum_windows(sim, sim->client);
@@ -569,6 +613,8 @@ static void run(struct sim *sim)
         broken(sim, "nothing moves any more");
     for (unsigned i = 0; i < sim->ask_count && sim->broken == NULL; i++)
         judge(sim, &sim->asks[i]);
+    if (sim->broken != NULL && getenv("HERALD_SIMULATION") != NULL)
+        describe_all(sim);
 }
 
 const char *simulate(uint64_t seed, struct simulation_result *result)
