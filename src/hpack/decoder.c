@@ -175,13 +175,12 @@ static int decode_indexed(struct run *run)
 
 /* Fills in the name and value of a literal whose strings are all there. `index` is its name's or 0.
  */
-static int expand_literal(struct hpack_decoder *decoder, uint32_t index,
+static int expand_literal(struct hpack_decoder *decoder, uint32_t index, bool insert,
                           const struct encoded_string *name, const struct encoded_string *value,
                           struct hpack_field *field)
 {
-    /* A name in the dynamic table must outlive its entry, which the insertion may evict
-     * (section 4.4). */
-    bool copy_name = index > HPACK_STATIC_COUNT;
+    /* An insertion may evict the entry that gives the name (section 4.4). */
+    bool copy_name = insert && index > HPACK_STATIC_COUNT;
     size_t name_room = copy_name ? field->name.length : expansion_room(decoder, name);
     int result = reserve_scratch(decoder, name_room + expansion_room(decoder, value));
     if (result != 0)
@@ -212,7 +211,7 @@ static int decode_literal(struct run *run, unsigned prefix, bool insert, bool ne
     if (result == HPACK_COMPLETE)
         result = read_string(run, &value);
     if (result == HPACK_COMPLETE)
-        result = expand_literal(decoder, index, &name, &value, &field);
+        result = expand_literal(decoder, index, insert, &name, &value, &field);
     if (result != HPACK_COMPLETE)
         return result;
     field.never_indexed = never_indexed;
