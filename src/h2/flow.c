@@ -22,7 +22,7 @@ int h2_flow_settings(struct h2_conn *conn, uint32_t initial_window)
         stream->send_window += change;
         if (stream->send_window > H2_WINDOW_MAXIMUM)
             return h2_fail(conn, H2_FLOW_CONTROL_ERROR, "a stream's window overflows");
-        h2_stream_refresh(stream);
+        h2_flow_stream_changed(stream, stream->send_window - change);
     }
     /* It costs a walk over all streams, and taking windows back is seldom sane. */
     return change < 0 ? h2_glitch(conn, 1 + conn->stream_count / 8) : 0;
@@ -174,4 +174,29 @@ void h2_flow_unblock(struct h2_conn *conn)
         list_remove(node);
         h2_stream_refresh(CONTAINER_OF(node, struct h2_stream, waiting));
     }
+}
+
+void h2_flow_end_dribble(struct h2_conn *conn)
+{
+    struct list *node;
+    conn->dribble_due = HERALD_NEVER;
+    while ((node = list_first(&conn->dribbling)) != NULL) {
+        list_remove(node);
+        h2_stream_refresh(CONTAINER_OF(node, struct h2_stream, waiting));
+    }
+}
+
+void h2_flow_stream_changed(struct h2_stream *stream, int64_t before)
+{
+    bool is_open = stream->node.inserted && stream->state != H2_RESERVED_LOCAL;
+    if (is_open && before < H2_DRIBBLE_FLOOR && stream->send_window >= H2_DRIBBLE_FLOOR)
+        list_remove(&stream->waiting);
+    h2_stream_refresh(stream);
+}
+
+void h2_flow_connection_changed(struct h2_conn *conn, int64_t before)
+{
+    h2_flow_unblock(conn);
+    if (before < H2_DRIBBLE_FLOOR && conn->send_window >= H2_DRIBBLE_FLOOR)
+        h2_flow_end_dribble(conn);
 }

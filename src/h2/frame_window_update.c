@@ -8,7 +8,7 @@ static int update_connection(struct h2_conn *conn, uint32_t increment)
     if (conn->send_window + increment > H2_WINDOW_MAXIMUM)
         return h2_fail(conn, H2_FLOW_CONTROL_ERROR, "the connection's window overflows");
     conn->send_window += increment;
-    h2_flow_unblock(conn);
+    h2_flow_connection_changed(conn, conn->send_window - increment);
     return 0;
 }
 
@@ -19,7 +19,7 @@ static int update_stream(struct h2_conn *conn, struct h2_stream *stream, uint32_
     if (stream->send_window + increment > H2_WINDOW_MAXIMUM)
         return h2_stream_error(conn, stream->id, H2_FLOW_CONTROL_ERROR);
     stream->send_window += increment;
-    h2_stream_refresh(stream);
+    h2_flow_stream_changed(stream, stream->send_window - increment);
     return 0;
 }
 

@@ -339,6 +339,17 @@ void h2_flow_probed(struct h2_conn *conn);
 /* The connection's window has opened. */
 void h2_flow_unblock(struct h2_conn *conn);
 
+/* A smaller window is used at most once in 100 ms (H2-11). */
+#define H2_DRIBBLE_FLOOR 1024
+
+/* A stream's, or the connection's, send window was `before` and has changed: streams that wait for
+ * a window worth a frame go on when it has become one. */
+void h2_flow_stream_changed(struct h2_stream *stream, int64_t before);
+void h2_flow_connection_changed(struct h2_conn *conn, int64_t before);
+
+/* All of them go on, each for one frame if its window is still small. */
+void h2_flow_end_dribble(struct h2_conn *conn);
+
 /* ---- send.c ---- */
 
 /* The output of one pull. */

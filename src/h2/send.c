@@ -4,7 +4,6 @@
 #include "h2/internal.h"
 
 #define DATA_CHUNK    16384
-#define DRIBBLE_FLOOR 1024 /* a smaller window is used at most once in DRIBBLE_PAUSE (H2-11) */
 #define DRIBBLE_PAUSE (100 * HERALD_MILLISECOND)
 
 static bool is_waiting_for_slot(struct h2_stream *stream)
@@ -107,7 +106,7 @@ static bool is_dribble(struct h2_stream *stream, size_t allowed)
 {
     struct h2_conn *conn = stream->conn;
     const struct body *body = &stream->exchange->out;
-    if (allowed >= DRIBBLE_FLOOR || (body->source == NULL && body->queued <= allowed))
+    if (allowed >= H2_DRIBBLE_FLOOR || (body->source == NULL && body->queued <= allowed))
         return false;
     if (!stream->small_sent || conn->now - stream->small_at >= DRIBBLE_PAUSE) {
         stream->small_sent = true;

@@ -4,7 +4,6 @@
 
 #define SCAN_PAUSE    HERALD_SECOND
 #define STALL_AVERAGE (10 * HERALD_SECOND) /* limits->stall_rate is averaged over this */
-#define DRIBBLE_FLOOR 1024
 
 void h2_timers_init(struct h2_conn *conn)
 {
@@ -82,7 +81,7 @@ static bool is_held_by_peer(const struct h2_stream *stream)
     const struct exchange *exchange = stream->exchange;
     if (stream->state == H2_RESERVED_LOCAL)
         return !list_is_empty(&exchange->items);
-    return stream->send_window < DRIBBLE_FLOOR && exchange_body_ready(exchange) &&
+    return stream->send_window < H2_DRIBBLE_FLOOR && exchange_body_ready(exchange) &&
            !body_is_done(&exchange->out);
 }
 
@@ -137,16 +136,6 @@ static int scan(struct h2_conn *conn)
     return 0;
 }
 
-static void end_dribble(struct h2_conn *conn)
-{
-    struct list *node;
-    conn->dribble_due = HERALD_NEVER;
-    while ((node = list_first(&conn->dribbling)) != NULL) {
-        list_remove(node);
-        h2_stream_refresh(CONTAINER_OF(node, struct h2_stream, waiting));
-    }
-}
-
 static int expire_connection(struct h2_conn *conn)
 {
     if (conn->now >= conn->head_due) {
@@ -173,6 +162,6 @@ int h2_timers_expire(struct h2_conn *conn)
     if (result < 0)
         return result;
     if (conn->now >= conn->dribble_due)
-        end_dribble(conn);
+        h2_flow_end_dribble(conn);
     return conn->now >= conn->scan_due ? scan(conn) : 0;
 }

@@ -1,5 +1,5 @@
 /* Flow control both ways, the dribble rule, growth by measured round trips. */
-#include "harness.h"
+#include "h2/harness.h"
 
 static void send_100k(struct host *host, struct exchange *exchange)
 {
@@ -107,6 +107,47 @@ static void does_not_dribble(void **state)
     /* One second: a frame in 100 ms. */
     assert_true(raw_count(&raw, H2_DATA, 1) <= 12);
     assert_true(raw_body(&raw, 1) >= 890);
+    raw_close(&raw);
+}
+
+static void a_window_that_grows_ends_the_wait(void **state)
+{
+    (void)state;
+    struct raw raw;
+    raw_open(&raw, CONN_SERVER);
+    raw.host.answer = send_100k;
+    raw_get(&raw, 1);
+    raw_flush(&raw);
+    assert_int_equal(raw_body(&raw, 1), 65535);
+    raw_window(&raw, 0, 100000);
+    raw_window(&raw, 1, 35);
+    raw_flush(&raw);
+    raw_window(&raw, 1, 35);
+    raw_flush(&raw);
+    assert_true(raw_body(&raw, 1) < 65535 + 70);
+    raw_window(&raw, 1, 20000);
+    raw_flush(&raw);
+    assert_int_equal(raw_body(&raw, 1), 65535 + 70 + 20000);
+    raw_close(&raw);
+}
+
+static void a_connection_window_that_grows_ends_the_wait(void **state)
+{
+    (void)state;
+    struct raw raw;
+    raw_open(&raw, CONN_SERVER);
+    raw.host.answer = send_100k;
+    raw_get(&raw, 1);
+    raw_flush(&raw);
+    raw_window(&raw, 1, 100000);
+    raw_window(&raw, 0, 35);
+    raw_flush(&raw);
+    raw_window(&raw, 0, 35);
+    raw_flush(&raw);
+    assert_true(raw_body(&raw, 1) < 65535 + 70);
+    raw_window(&raw, 0, 20000);
+    raw_flush(&raw);
+    assert_int_equal(raw_body(&raw, 1), 65535 + 70 + 20000);
     raw_close(&raw);
 }
 
@@ -359,6 +400,8 @@ int main(void)
         cmocka_unit_test(shares_the_connection_window),
         cmocka_unit_test(windows_may_be_negative),
         cmocka_unit_test(does_not_dribble),
+        cmocka_unit_test(a_window_that_grows_ends_the_wait),
+        cmocka_unit_test(a_connection_window_that_grows_ends_the_wait),
         cmocka_unit_test(small_body_completes_at_window_one),
         cmocka_unit_test(windows_are_conserved),
         cmocka_unit_test(late_data_is_credited),
