@@ -24,8 +24,6 @@
 static const char *const own_hosts[] = {"localhost", "127.0.0.1", "::1"};
 #define OWN_HOSTS (sizeof(own_hosts) / sizeof(own_hosts[0]))
 
-/* ---- paths ---- */
-
 static int join(char target[CERTIFICATE_PATH_SIZE], const char *directory, const char *name)
 {
     int length = snprintf(target, CERTIFICATE_PATH_SIZE, "%s/%s", directory, name);
@@ -81,8 +79,6 @@ static int make_directories(const char *path, struct tls_error *error)
     }
     return 0;
 }
-
-/* ---- files ---- */
 
 static int write_all(int descriptor, const void *data, size_t length)
 {
@@ -184,8 +180,6 @@ out:
     gnutls_free(key.data);
     return loaded;
 }
-
-/* ---- policy ---- */
 
 static bool lives(gnutls_x509_crt_t certificate, int64_t now, int64_t reserve)
 {

@@ -307,8 +307,6 @@ void link_on_timer(struct loop_timer *timer, herald_time now)
     loop_work_add(link->loop, &link->work);
 }
 
-/* ---- what the owner may ask ---- */
-
 void *link_user(const struct link *link)
 {
     return link->user;

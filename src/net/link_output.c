@@ -80,9 +80,7 @@ static size_t pull_all(struct link *link, uint8_t *target, herald_time now)
         length += out.length;
         if (code < 0 && link->state == LINK_RUNNING) {
             link_end(link, code);
-            continue;
-        }
-        if (code < 0 || out.length == 0) {
+        } else if (out.length == 0) {
             link->drained = true;
             break;
         }

@@ -48,8 +48,6 @@ static int fail(struct listener_error *error, int code, const char *format, ...)
     return code;
 }
 
-/* ---- making the socket ---- */
-
 /* A socket file nobody answers on was left by a process that died. */
 static bool is_stale(const struct socket_address *address)
 {
@@ -140,8 +138,6 @@ int listener_bind(const struct socket_address *address, const struct listener_op
     }
     return descriptor;
 }
-
-/* ---- accepting ---- */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -275,8 +271,6 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         link_accept(server, descriptor, (struct sockaddr *)&peer);
     }
 }
-
-/* ---- life ---- */
 
 static int check_descriptor(int descriptor, struct listener_error *error)
 {

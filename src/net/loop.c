@@ -2,13 +2,14 @@
 
 #include "base/err.h"
 #include <stdlib.h>
+#include <unistd.h>
 
-#define LOOP_PASSES        8    /* of the work list a turn, then the poll gets its chance */
+#define LOOP_PASSES        2    /* over the work list, then what came in meanwhile is read */
 #define LOOP_TIMERS_A_TURN 1024 /* after a stop of the process thousands may be due at once */
 #define LOOP_HANDSHAKES    32   /* steps a turn, so that a flood does not starve connections */
 #define LOOP_POLLS_A_TURN  4    /* of an embedded loop, while new watchers appear */
 #define NANOSECONDS_A_TICK HERALD_MILLISECOND
-#define LOOP_CLOSE_ROUNDS  1000
+#define LOOP_CLOSE_ROUNDS  200 /* of a millisecond */
 
 struct loop_private {
     uv_loop_t uv;
@@ -53,8 +54,6 @@ void loop_watch_changed(struct loop *loop)
     loop->private->watch_changed = true;
     attend(loop);
 }
-
-/* ---- work at the end of a turn ---- */
 
 void loop_work_init(struct loop_work *work, void (*run)(struct loop_work *, herald_time))
 {
@@ -117,8 +116,6 @@ static void on_check(uv_check_t *check)
 {
     run_work(check->data);
 }
-
-/* ---- timers ---- */
 
 static void arm(struct loop *loop);
 
@@ -184,8 +181,6 @@ void loop_timer_stop(struct loop *loop, struct loop_timer *timer)
         arm(loop);
 }
 
-/* ---- tasks of other threads ---- */
-
 void loop_post(struct loop *loop, struct loop_task *task)
 {
     struct loop_private *private = loop->private;
@@ -218,8 +213,6 @@ static void on_async(uv_async_t *async)
         task = next;
     }
 }
-
-/* ---- life ---- */
 
 static int start_handles(struct loop *loop)
 {
@@ -301,21 +294,33 @@ int loop_create(struct loop **result)
     return 0;
 }
 
+/* A handle somebody forgot must not make the end of the program wait for ever. */
+static void close_stray(uv_handle_t *handle, void *user)
+{
+    (void)user;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
 void loop_destroy(struct loop *loop)
 {
     if (loop == NULL)
         return;
     struct loop_private *private = loop->private;
     private->attention = NULL;
+    private->turning = true;
     run_work(loop);
-    uv_close((uv_handle_t *)&private->async, NULL);
-    uv_close((uv_handle_t *)&private->prepare, NULL);
-    uv_close((uv_handle_t *)&private->check, NULL);
-    uv_close((uv_handle_t *)&private->idle, NULL);
-    uv_close((uv_handle_t *)&private->timer, NULL);
-    /* Resolver requests that cannot be cancelled any more are waited for. */
-    for (unsigned round = 0; round < LOOP_CLOSE_ROUNDS && uv_loop_close(loop->uv) != 0; round++)
-        uv_run(loop->uv, UV_RUN_ONCE);
+    uv_run(loop->uv, UV_RUN_NOWAIT);
+    uv_walk(loop->uv, close_stray, NULL);
+    uv_run(loop->uv, UV_RUN_NOWAIT);
+    for (unsigned round = 0; uv_loop_close(loop->uv) != 0; round++) {
+        /* A resolver that does not come back writes into memory of the loop's; better lost than
+         * taken from under it. */
+        if (round == LOOP_CLOSE_ROUNDS)
+            return;
+        usleep(1000);
+        uv_run(loop->uv, UV_RUN_NOWAIT);
+    }
     uv_mutex_destroy(&private->mutex);
     loop_free(loop);
 }
@@ -339,8 +344,6 @@ void loop_stop(struct loop *loop)
     uv_stop(loop->uv);
 }
 
-/* ---- embedding ---- */
-
 int loop_backend_fd(const struct loop *loop)
 {
     return uv_backend_fd(loop->uv);
@@ -361,6 +364,8 @@ void loop_turn(struct loop *loop)
 {
     struct loop_private *private = loop->private;
 
+    if (private->turning)
+        return;
     private->turning = true;
     private->clock_fresh = false;
     private->attended = false;

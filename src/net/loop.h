@@ -58,8 +58,8 @@ int loop_run(struct loop *loop);
 /* From within a turn or before loop_run: the turn is finished, then loop_run returns. */
 void loop_stop(struct loop *loop);
 
-/* Close listeners and links first. Waits for closing handles, drops tasks that have not run. NULL
- * is allowed. */
+/* Close listeners and links first: libuv handles that are still open are closed without their
+ * owners being told. Drops tasks that have not run. NULL is allowed. */
 void loop_destroy(struct loop *loop);
 
 /* Nanoseconds, monotonic: loop->now inside a turn (read at most once a turn), fresh outside. */

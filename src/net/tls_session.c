@@ -1,11 +1,8 @@
-#include "net/tls_session.h"
+#include "net/tls_session_private.h"
 
 #include "base/err.h"
 #include "net/address.h"
-#include "net/tls_private.h"
-#include <arpa/inet.h>
 #include <errno.h>
-#include <gnutls/x509.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,39 +10,8 @@
 #define HELLO_MAXIMUM (64 * 1024) /* one handshake message */
 #define HANDSHAKE_MAXIMUM                                                                          \
     (512 * 1024) /* bytes fed before the handshake is done, framing included */
-#define RECORD_HEADER     5
-#define EMPTY_MAXIMUM     64   /* records without content; one is forgiven for each ... */
-#define EMPTY_FORGIVENESS 4096 /* ... bytes of content */
-#define WARNINGS_MAXIMUM  8
-#define SESSION_KEY_SIZE  (TLS_NAME_SIZE + 8)
 
-struct tls_session {
-    gnutls_session_t session;
-    struct tls_context *context;
-    struct tls_identities *identities; /* server: the set at the beginning */
-    struct span input;
-    struct tls_sink *sink;
-
-    /* Record headers are counted as they pass, because GnuTLS takes records without content in
-     * silence. */
-    size_t record_left; /* of the record whose header has been seen */
-    uint8_t header[RECORD_HEADER];
-    unsigned header_length;
-    unsigned empty_records, warnings;
-    uint64_t content;      /* bytes since an empty record was last forgiven */
-    size_t handshake_left; /* bytes that may still be fed before the handshake is done */
-
-    bool is_server, established, refused_name, ticket_came, verification_failed;
-    unsigned verification;
-    char name[TLS_NAME_SIZE]; /* SNI; client: the host */
-    char key[SESSION_KEY_SIZE];
-    char error[256];
-};
-
-static int fail(struct tls_session *session, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int fail(struct tls_session *session, int code, const char *format, ...)
+int tls_session_fail(struct tls_session *session, int code, const char *format, ...)
 {
     va_list arguments;
 
@@ -54,8 +20,6 @@ static int fail(struct tls_session *session, int code, const char *format, ...)
     va_end(arguments);
     return code;
 }
-
-/* ---- transport ---- */
 
 static void count_records(struct tls_session *session, struct span data)
 {
@@ -67,7 +31,7 @@ static void count_records(struct tls_session *session, struct span data)
         } else {
             step = 1;
             session->header[session->header_length++] = data.data[0];
-            if (session->header_length == RECORD_HEADER) {
+            if (session->header_length == TLS_RECORD_HEADER) {
                 session->record_left = (size_t)session->header[3] << 8 | (size_t)session->header[4];
                 session->header_length = 0;
                 session->empty_records++;
@@ -131,98 +95,6 @@ size_t tls_session_fed(const struct tls_session *session)
     return session->input.length;
 }
 
-/* ---- callbacks of the handshake ---- */
-
-/* Lower case, without the trailing dot some clients send. */
-static void read_name(struct tls_session *session)
-{
-    char name[TLS_NAME_SIZE];
-    size_t length = sizeof(name);
-    unsigned type;
-
-    session->name[0] = '\0';
-    if (gnutls_server_name_get(session->session, name, &length, &type, 0) != 0 ||
-        type != GNUTLS_NAME_DNS)
-        return;
-    length = strnlen(name, length < sizeof(name) ? length : sizeof(name) - 1);
-    if (length > 0 && name[length - 1] == '.')
-        length--;
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)name[i] <= ' ' || (unsigned char)name[i] >= 0x7f)
-            return;
-        session->name[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i]);
-    }
-    session->name[length] = '\0';
-}
-
-static int on_client_hello(gnutls_session_t handle)
-{
-    struct tls_session *session = gnutls_session_get_ptr(handle);
-
-    read_name(session);
-    if (session->name[0] == '\0')
-        return 0;
-    const struct tls_identity *identity = tls_identities_find(session->identities, session->name);
-    if (identity == NULL) {
-        session->refused_name = session->context->refuse_unknown_name;
-        return session->refused_name ? GNUTLS_E_UNRECOGNIZED_NAME : 0;
-    }
-    return gnutls_credentials_set(handle, GNUTLS_CRD_CERTIFICATE, identity->credentials);
-}
-
-static int on_verify_client(gnutls_session_t handle)
-{
-    struct tls_session *session = gnutls_session_get_ptr(handle);
-    unsigned count = 0;
-    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
-                                     .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
-
-    if (gnutls_certificate_get_peers(handle, &count) == NULL || count == 0)
-        return session->context->verify == TLS_VERIFY_REQUIRED ? GNUTLS_E_CERTIFICATE_REQUIRED : 0;
-    int code = gnutls_certificate_verify_peers(handle, &purpose, 1, &session->verification);
-    if (code != 0)
-        return code;
-    session->verification_failed = session->verification != 0;
-    return session->verification_failed ? GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR : 0;
-}
-
-static int on_verify_server(gnutls_session_t handle)
-{
-    struct tls_session *session = gnutls_session_get_ptr(handle);
-    gnutls_typed_vdata_st data[] = {
-        {.type = address_is_numeric(session->name) ? GNUTLS_DT_IP_ADDRESS : GNUTLS_DT_DNS_HOSTNAME,
-         .data = (unsigned char *)session->name},
-        {.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER},
-    };
-    struct in6_addr address;
-
-    if (data[0].type == GNUTLS_DT_IP_ADDRESS) {
-        bool is_ipv4 = inet_pton(AF_INET, session->name, &address) == 1;
-        if (!is_ipv4)
-            inet_pton(AF_INET6, session->name, &address);
-        data[0].data = (unsigned char *)&address;
-        data[0].size = is_ipv4 ? 4 : 16;
-    }
-    int code = gnutls_certificate_verify_peers(handle, data, 2, &session->verification);
-    if (code != 0)
-        return code;
-    session->verification_failed = session->verification != 0;
-    return session->verification_failed ? GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR : 0;
-}
-
-static int on_ticket(gnutls_session_t handle, unsigned type, unsigned when, unsigned incoming,
-                     const gnutls_datum_t *message)
-{
-    struct tls_session *session = gnutls_session_get_ptr(handle);
-
-    (void)type, (void)when, (void)message;
-    if (incoming)
-        session->ticket_came = true;
-    return 0;
-}
-
-/* ---- life ---- */
-
 static int create(struct tls_session **result, struct tls_context *context, unsigned flags)
 {
     struct tls_session *session = calloc(1, sizeof(*session));
@@ -259,7 +131,7 @@ int tls_session_create_server(struct tls_session **result, struct tls_context *c
         return code;
     session->identities = context->identities;
     session->identities->references++;
-    gnutls_handshake_set_post_client_hello_function(session->session, on_client_hello);
+    gnutls_handshake_set_post_client_hello_function(session->session, tls_on_client_hello);
     if (gnutls_credentials_set(session->session, GNUTLS_CRD_CERTIFICATE,
                                session->identities->items[0].credentials) != 0 ||
         gnutls_session_ticket_enable_server(session->session, &context->ticket_key) != 0 ||
@@ -273,7 +145,7 @@ int tls_session_create_server(struct tls_session **result, struct tls_context *c
         gnutls_certificate_server_set_request(
             session->session,
             context->verify == TLS_VERIFY_REQUIRED ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST);
-        gnutls_session_set_verify_function(session->session, on_verify_client);
+        gnutls_session_set_verify_function(session->session, tls_on_verify_client);
     }
     *result = session;
     return 0;
@@ -325,11 +197,11 @@ int tls_session_create_client(struct tls_session **result, struct tls_context *c
         return code;
     }
     if (!context->insecure)
-        gnutls_session_set_verify_function(session->session, on_verify_server);
+        gnutls_session_set_verify_function(session->session, tls_on_verify_server);
     if (!context->no_resumption) {
         const gnutls_datum_t *saved = tls_client_recall(context, session->key);
         gnutls_handshake_set_hook_function(session->session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET,
-                                           GNUTLS_HOOK_POST, on_ticket);
+                                           GNUTLS_HOOK_POST, tls_on_ticket);
         /* A session that cannot be used only costs the full handshake. */
         if (saved != NULL)
             gnutls_session_set_data(session->session, saved->data, saved->size);
@@ -348,207 +220,6 @@ void tls_session_destroy(struct tls_session *session)
     tls_context_release(session->context);
     free(session);
 }
-
-/* ---- handshake ---- */
-
-static const char *verification_text(unsigned status, bool of_client)
-{
-    if (status & GNUTLS_CERT_REVOKED)
-        return "has been revoked";
-    if (status & GNUTLS_CERT_EXPIRED)
-        return "has expired";
-    if (status & GNUTLS_CERT_NOT_ACTIVATED)
-        return "is not valid yet";
-    if (status & GNUTLS_CERT_PURPOSE_MISMATCH)
-        return of_client ? "is not for a client" : "is not for a server";
-    if (status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA))
-        return "is not signed by a trusted CA";
-    if (status & GNUTLS_CERT_INSECURE_ALGORITHM)
-        return "uses an insecure algorithm";
-    return "could not be verified";
-}
-
-static int verification_error(struct tls_session *session)
-{
-    const char *whose = session->is_server ? "client " : "";
-    unsigned other =
-        session->verification & ~(unsigned)(GNUTLS_CERT_INVALID | GNUTLS_CERT_UNEXPECTED_OWNER);
-
-    if (other == 0 && (session->verification & GNUTLS_CERT_UNEXPECTED_OWNER))
-        return fail(session, HERALD_ERROR_TLS, "the certificate is not valid for '%s'",
-                    session->name);
-    return fail(session, HERALD_ERROR_TLS, "the %scertificate %s", whose,
-                verification_text(session->verification, session->is_server));
-}
-
-static int failure(struct tls_session *session, int code)
-{
-    gnutls_session_t handle = session->session;
-
-    if (session->verification_failed)
-        return verification_error(session);
-    switch (code) {
-    case GNUTLS_E_MEMORY_ERROR:
-        return fail(session, HERALD_ERROR_NOMEM, "out of memory");
-    case GNUTLS_E_FATAL_ALERT_RECEIVED: {
-        const char *name = gnutls_alert_get_name(gnutls_alert_get(handle));
-        return fail(session, HERALD_ERROR_TLS, "the peer sent the TLS alert '%s'",
-                    name != NULL ? name : "unknown");
-    }
-    case GNUTLS_E_NO_APPLICATION_PROTOCOL:
-        return fail(session, HERALD_ERROR_TLS, "no protocol in common (ALPN)");
-    case GNUTLS_E_UNRECOGNIZED_NAME:
-        return fail(session, HERALD_ERROR_TLS, "no certificate for the name '%s'", session->name);
-    case GNUTLS_E_CERTIFICATE_REQUIRED:
-    case GNUTLS_E_NO_CERTIFICATE_FOUND:
-        return fail(session, HERALD_ERROR_TLS, "the peer sent no certificate");
-    case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
-    case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
-        return fail(session, HERALD_ERROR_TLS, session->established ? "TLS: %s" : "no TLS: %s",
-                    gnutls_strerror(code));
-    default:
-        return fail(session, HERALD_ERROR_TLS, "TLS: %s", gnutls_strerror(code));
-    }
-}
-
-static int fatal(struct tls_session *session, int code)
-{
-    if (code != GNUTLS_E_FATAL_ALERT_RECEIVED && code != GNUTLS_E_PREMATURE_TERMINATION) {
-        int alert_level, alert = gnutls_error_to_alert(code, &alert_level);
-        if (code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
-            alert = session->verification & GNUTLS_CERT_EXPIRED ? GNUTLS_A_CERTIFICATE_EXPIRED
-                    : session->verification & GNUTLS_CERT_SIGNER_NOT_FOUND
-                        ? GNUTLS_A_UNKNOWN_CA
-                        : GNUTLS_A_BAD_CERTIFICATE;
-        gnutls_alert_send(session->session, GNUTLS_AL_FATAL, (gnutls_alert_description_t)alert);
-    }
-    return failure(session, code);
-}
-
-static int count_warning(struct tls_session *session)
-{
-    if (++session->warnings <= WARNINGS_MAXIMUM)
-        return 0;
-    gnutls_alert_send(session->session, GNUTLS_AL_FATAL, GNUTLS_A_UNEXPECTED_MESSAGE);
-    return fail(session, HERALD_ERROR_LIMIT, "too many TLS warning alerts");
-}
-
-static void establish(struct tls_session *session)
-{
-    session->established = true;
-    if (!session->is_server)
-        return;
-    read_name(session);
-    /* GnuTLS would send it with the first response only. Sent now it also acknowledges the client's
-     * last flight, behind which the kernel of a client without TCP_NODELAY holds its request back
-     * for 40 ms. A client that takes no tickets gets none; that is no error. */
-    if (gnutls_protocol_get_version(session->session) == GNUTLS_TLS1_3)
-        gnutls_session_ticket_send(session->session, 1, 0);
-}
-
-int tls_session_handshake(struct tls_session *session)
-{
-    for (;;) {
-        size_t before = session->input.length;
-        int code = gnutls_handshake(session->session);
-        if (code == GNUTLS_E_SUCCESS) {
-            establish(session);
-            return 0;
-        }
-        if (code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED) {
-            /* GnuTLS also stops here between the pieces of a fragmented message. */
-            if (session->input.length > 0 && session->input.length < before)
-                continue;
-            if (session->handshake_left > 0)
-                return HERALD_ERROR_AGAIN;
-            gnutls_alert_send(session->session, GNUTLS_AL_FATAL, GNUTLS_A_RECORD_OVERFLOW);
-            return fail(session, HERALD_ERROR_TLS, "the TLS handshake is too long");
-        }
-        if (gnutls_error_is_fatal(code))
-            return fatal(session, code);
-        if (count_warning(session) != 0)
-            return HERALD_ERROR_TLS;
-    }
-}
-
-/* ---- records ---- */
-
-static void save_session(struct tls_session *session)
-{
-    gnutls_datum_t data = {0};
-
-    session->ticket_came = false;
-    if (!session->context->no_resumption && gnutls_session_get_data2(session->session, &data) == 0)
-        tls_client_remember(session->context, session->key, data);
-}
-
-static void count_content(struct tls_session *session, size_t length)
-{
-    session->empty_records -= session->empty_records > 0;
-    session->content += length;
-    uint64_t forgiven = session->content / EMPTY_FORGIVENESS;
-    session->content %= EMPTY_FORGIVENESS;
-    session->empty_records -=
-        forgiven < session->empty_records ? (unsigned)forgiven : session->empty_records;
-}
-
-int64_t tls_session_read(struct tls_session *session, uint8_t *plain, size_t capacity)
-{
-    for (;;) {
-        size_t before = session->input.length;
-        ssize_t count = gnutls_record_recv(session->session, plain, capacity);
-        if (session->ticket_came)
-            save_session(session);
-        if (count > 0) {
-            count_content(session, (size_t)count);
-            return count;
-        }
-        if (count == 0)
-            return HERALD_ERROR_CLOSED;
-        if (count == GNUTLS_E_AGAIN || count == GNUTLS_E_INTERRUPTED) {
-            /* GnuTLS also stops here after a record without content. */
-            if (session->empty_records <= EMPTY_MAXIMUM) {
-                if (session->input.length > 0 && session->input.length < before)
-                    continue;
-                return HERALD_ERROR_AGAIN;
-            }
-            gnutls_alert_send(session->session, GNUTLS_AL_FATAL, GNUTLS_A_UNEXPECTED_MESSAGE);
-            return fail(session, HERALD_ERROR_LIMIT, "too many TLS records without content");
-        }
-        if (count == GNUTLS_E_REHANDSHAKE) {
-            gnutls_alert_send(session->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
-            return fail(session, HERALD_ERROR_TLS, "the peer asked for renegotiation");
-        }
-        if (gnutls_error_is_fatal((int)count))
-            return fatal(session, (int)count);
-        int code = count_warning(session);
-        if (code != 0)
-            return code;
-    }
-}
-
-int tls_session_write(struct tls_session *session, struct span data, size_t record)
-{
-    while (data.length > 0) {
-        size_t length = data.length < record ? data.length : record;
-        if (session->sink->capacity - session->sink->length < length + TLS_RECORD_OVERHEAD)
-            return fail(session, HERALD_ERROR_LIMIT, "TLS: no room for a record");
-        ssize_t count = gnutls_record_send(session->session, data.data, length);
-        if (count <= 0)
-            return count == GNUTLS_E_AGAIN
-                       ? fail(session, HERALD_ERROR_LIMIT, "TLS: no room for a record")
-                       : failure(session, (int)count);
-        data = span_slice(data, (size_t)count, data.length);
-    }
-    return 0;
-}
-
-void tls_session_goodbye(struct tls_session *session)
-{
-    gnutls_bye(session->session, GNUTLS_SHUT_WR);
-}
-
-/* ---- what has been agreed ---- */
 
 struct span tls_session_alpn(const struct tls_session *session)
 {

@@ -10,8 +10,6 @@
 #define WAIT_LIMIT   (10 * HERALD_SECOND)
 #define ECHO_MAXIMUM (128 * 1024)
 
-/* ---- the conn ---- */
-
 static int fake_recv(struct conn *conn, const struct conn_in *in, herald_time now)
 {
     struct fake_conn *fake = (struct fake_conn *)conn;
@@ -146,8 +144,6 @@ void fake_conn_send(struct fake_conn *fake, const char *text)
     link_wake(fake->link);
 }
 
-/* ---- the server's side ---- */
-
 static void copy_span(char *target, size_t capacity, struct span span)
 {
     assert_true(span.length < capacity);
@@ -260,8 +256,6 @@ void rig_stop(struct rig *rig)
     rig_remove_directory(rig->directory);
 }
 
-/* ---- turning ---- */
-
 herald_time rig_deadline(void)
 {
     return uv_hrtime() + WAIT_LIMIT;
@@ -279,8 +273,6 @@ bool rig_turn(struct rig *rig, herald_time limit, const char *what)
     poll(&poll_one, 1, timeout);
     return true;
 }
-
-/* ---- clients ---- */
 
 static struct conn *client_open(struct link *link, const struct conn_info *info, struct span alpn)
 {
@@ -359,8 +351,6 @@ int rig_raw_socket(const struct rig *rig)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     return descriptor;
 }
-
-/* ---- files ---- */
 
 void rig_make_directory(char directory[64])
 {

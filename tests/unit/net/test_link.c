@@ -1,5 +1,6 @@
 #include "rig.h"
 
+#include "support/failmalloc.h"
 #include <poll.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -390,6 +391,117 @@ static void a_socket_pair_can_be_accepted(void **state)
     rig_stop(&rig);
 }
 
+/* One connection from accept to close, as far as memory lets it. */
+static bool short_life(void *user)
+{
+    const struct link_ops *ops = user;
+    struct link_server server;
+    struct loop *loop;
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+    if (loop_create(&loop) != 0) {
+        close(pair[0]);
+        close(pair[1]);
+        return true;
+    }
+    link_server_init(&server, loop, ops, NULL);
+    assert_int_equal(send(pair[1], "hello", 5, 0), 5);
+    shutdown(pair[1], SHUT_WR);
+    (void)link_accept(&server, pair[0], NULL);
+    for (unsigned turn = 0; turn < 4; turn++)
+        loop_turn(loop);
+    link_server_each(&server, shut_down, NULL);
+    for (unsigned turn = 0; turn < 4; turn++)
+        loop_turn(loop);
+    bool empty = server.link_count == 0;
+    close(pair[1]);
+    loop_destroy(loop);
+    return empty;
+}
+
+struct tiny {
+    struct conn conn;
+    struct buf out;
+};
+
+static int tiny_recv(struct conn *conn, const struct conn_in *in, herald_time now)
+{
+    (void)now;
+    return buf_append_span(&((struct tiny *)conn)->out, in->data);
+}
+
+static int tiny_pull(struct conn *conn, struct conn_out *out, herald_time now)
+{
+    struct tiny *tiny = (struct tiny *)conn;
+    struct span span = buf_span(&tiny->out);
+
+    (void)now;
+    memcpy(out->data, span.length > 0 ? span.data : (const uint8_t *)"", span.length);
+    out->length = span.length;
+    buf_clear(&tiny->out);
+    return 0;
+}
+
+static herald_time tiny_deadline(const struct conn *conn)
+{
+    (void)conn;
+    return HERALD_SECOND; /* long ago: it expires in every turn */
+}
+
+static int tiny_expire(struct conn *conn, herald_time now)
+{
+    (void)conn, (void)now;
+    return 0;
+}
+
+static int tiny_eof(struct conn *conn, herald_time now)
+{
+    (void)now;
+    conn->finished = true;
+    return 0;
+}
+
+static void tiny_destroy(struct conn *conn)
+{
+    buf_free(&((struct tiny *)conn)->out);
+    free(conn);
+}
+
+static struct conn *tiny_open(struct link *link, const struct conn_info *info, struct span alpn)
+{
+    static const struct conn_ops ops = {
+        .recv = tiny_recv,
+        .pull = tiny_pull,
+        .deadline = tiny_deadline,
+        .expire = tiny_expire,
+        .eof = tiny_eof,
+        .destroy = tiny_destroy,
+    };
+    struct tiny *tiny = calloc(1, sizeof(*tiny));
+
+    (void)link, (void)info, (void)alpn;
+    if (tiny == NULL)
+        return NULL;
+    tiny->conn.ops = &ops;
+    tiny->conn.wants_read = true;
+    buf_init(&tiny->out, 1024, NULL);
+    return &tiny->conn;
+}
+
+static void tiny_closed(struct link *link, int reason)
+{
+    (void)link, (void)reason;
+}
+
+static void memory_may_run_out_anywhere(void **state)
+{
+    struct link_ops ops = {.open = tiny_open, .closed = tiny_closed};
+
+    (void)state;
+    assert_true(failmalloc_each(short_life, &ops, 200) > 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +522,7 @@ int main(void)
         cmocka_unit_test(shutdown_closes_what_has_not_begun),
         cmocka_unit_test(a_full_server_leaves_callers_in_the_backlog),
         cmocka_unit_test(a_socket_pair_can_be_accepted),
+        cmocka_unit_test(memory_may_run_out_anywhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

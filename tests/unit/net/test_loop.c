@@ -125,7 +125,7 @@ static void work_runs_once_a_pass(void **state)
     loop_turn(loop);
     assert_true(pieces[0].runs < 900);
     assert_int_equal(loop_backend_timeout(loop), 0);
-    for (unsigned turn = 0; turn < 200 && pieces[0].repeat > 0; turn++)
+    for (unsigned turn = 0; turn < 1000 && pieces[0].runs < 1002; turn++)
         loop_turn(loop);
     assert_int_equal(pieces[0].runs, 1002);
     loop_turn(loop);

@@ -161,8 +161,6 @@ static void alpn(void **state)
     stop(&t);
 }
 
-/* ---- several certificates ---- */
-
 struct pairs {
     struct certificate_pair ca;
     char directory[64];
@@ -322,8 +320,6 @@ static void bad_certificate_files_are_named(void **state)
     free_pairs(&pairs);
 }
 
-/* ---- reload ---- */
-
 static void reload_swaps_certificates_and_keeps_good_ones(void **state)
 {
     static const char *const hosts[] = {"localhost", "127.0.0.1"};
@@ -380,8 +376,6 @@ static void reload_swaps_certificates_and_keeps_good_ones(void **state)
     free_pairs(&pairs);
 }
 
-/* ---- resumption ---- */
-
 static bool resumes(struct rig *rig, struct tls_context *context, bool tls12)
 {
     struct rig_client client = {0};
@@ -422,8 +416,6 @@ static void sessions_are_resumed_by_tickets(void **state)
         stop(&t);
     }
 }
-
-/* ---- client certificates ---- */
 
 struct mutual {
     struct pairs pairs;
@@ -549,8 +541,6 @@ static void an_expired_client_certificate_is_refused(void **state)
     free_pairs(&mutual.pairs);
 }
 
-/* ---- what a client says about a bad server ---- */
-
 static void expect_refusal(struct pairs *pairs, unsigned index, struct tls_context *context,
                            const char *name, const char *text)
 {
@@ -610,8 +600,6 @@ static void insecure_takes_any_server(void **state)
     tls_context_release(context);
     stop(&t);
 }
-
-/* ---- a client by hand ---- */
 
 static uint8_t wire[LOOP_SEALED_SIZE];
 
@@ -791,8 +779,6 @@ static void a_silent_handshake_ends_in_time(void **state)
     close(raw);
     stop(&t);
 }
-
-/* ---- records ---- */
 
 /* A client with all of GnuTLS at hand. */
 struct attacker {
