@@ -1,21 +1,16 @@
-#include "net/listener.h"
+#include "net/listener_private.h"
 
 #include "base/log.h"
 #include "net/link_private.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define DEFAULT_BACKLOG 4096
-#define ACCEPTS_A_TURN  64
-#define STARVED_PAUSE   (500 * HERALD_MILLISECOND)
-#define LISTENER_NAME   160
+#define ACCEPTS_A_TURN 64
+#define STARVED_PAUSE  (500 * HERALD_MILLISECOND)
 
 struct listener {
     struct link_server *server;
@@ -28,42 +23,8 @@ struct listener {
     int family;
     bool accepting, started;
     char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* to remove */
-    char name[LISTENER_NAME];
+    char name[LISTENER_NAME_SIZE];
 };
-
-static int fail(struct listener_error *error, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int fail(struct listener_error *error, int code, const char *format, ...)
-{
-    va_list arguments;
-    int number = errno;
-
-    if (error != NULL) {
-        va_start(arguments, format);
-        vsnprintf(error->text, sizeof(error->text), format, arguments);
-        va_end(arguments);
-    }
-    errno = number;
-    return code;
-}
-
-/* A socket file nobody answers on was left by a process that died. */
-static bool is_stale(const struct socket_address *address)
-{
-    const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
-    struct stat status;
-
-    if (un->sun_path[0] == '\0' || lstat(un->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
-        return false;
-    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (probe < 0)
-        return false;
-    bool refused =
-        connect(probe, (const struct sockaddr *)un, address->length) != 0 && errno == ECONNREFUSED;
-    close(probe);
-    return refused;
-}
 
 /* Accepted sockets inherit these from the listening one, which saves two calls a connection. */
 static void set_tcp_options(int descriptor)
@@ -72,71 +33,6 @@ static void set_tcp_options(int descriptor)
 
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low_water, sizeof(low_water));
-}
-
-static int set_bind_options(int descriptor, const struct socket_address *address,
-                            const struct listener_options *options)
-{
-    int one = 1, zero = 0;
-    int family = address->storage.ss_family;
-
-    if (family == AF_UNIX)
-        return 0;
-    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0)
-        return -1;
-    if (options->reuse_port &&
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) != 0)
-        return -1;
-    if (family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->storage;
-        bool any = IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
-        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, any ? &zero : &one, sizeof(one));
-    }
-    return 0;
-}
-
-static int bind_and_listen(int descriptor, const struct socket_address *address,
-                           const struct listener_options *options)
-{
-    const struct sockaddr *name = (const struct sockaddr *)&address->storage;
-    const struct sockaddr_un *un = (const struct sockaddr_un *)name;
-
-    if (set_bind_options(descriptor, address, options) != 0)
-        return -1;
-    if (bind(descriptor, name, address->length) != 0) {
-        int number = errno;
-        if (number != EADDRINUSE || name->sa_family != AF_UNIX || !is_stale(address)) {
-            errno = number;
-            return -1;
-        }
-        if (unlink(un->sun_path) != 0 || bind(descriptor, name, address->length) != 0)
-            return -1;
-    }
-    if (name->sa_family == AF_UNIX && un->sun_path[0] != '\0' && options->unix_mode != 0 &&
-        chmod(un->sun_path, options->unix_mode) != 0)
-        return -1;
-    return listen(descriptor, options->backlog != 0 ? options->backlog : DEFAULT_BACKLOG);
-}
-
-static const struct listener_options default_options;
-
-int listener_bind(const struct socket_address *address, const struct listener_options *options,
-                  struct listener_error *error)
-{
-    char name[LISTENER_NAME];
-    int family = address->storage.ss_family;
-    int descriptor = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    address_print((const struct sockaddr *)&address->storage, address->length, name, sizeof(name));
-    if (descriptor < 0)
-        return fail(error, HERALD_ERROR_IO, "cannot listen on %s: %s", name, uv_strerror(-errno));
-    if (bind_and_listen(descriptor, address, options != NULL ? options : &default_options) != 0) {
-        int number = errno;
-        close(descriptor);
-        errno = number;
-        return fail(error, HERALD_ERROR_IO, "cannot listen on %s: %s", name, uv_strerror(-number));
-    }
-    return descriptor;
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -278,17 +174,17 @@ static int check_descriptor(int descriptor, struct listener_error *error)
     socklen_t length = sizeof(type);
 
     if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) != 0)
-        return fail(error, HERALD_ERROR_INVALID, "descriptor %d is not a socket: %s", descriptor,
-                    uv_strerror(-errno));
+        return listener_fail(error, HERALD_ERROR_INVALID, "descriptor %d is not a socket: %s",
+                             descriptor, uv_strerror(-errno));
     if (type != SOCK_STREAM)
-        return fail(error, HERALD_ERROR_INVALID, "descriptor %d is not a stream socket",
-                    descriptor);
+        return listener_fail(error, HERALD_ERROR_INVALID, "descriptor %d is not a stream socket",
+                             descriptor);
     length = sizeof(listening);
     if (getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 || listening)
         return 0;
-    if (listen(descriptor, DEFAULT_BACKLOG) != 0)
-        return fail(error, HERALD_ERROR_INVALID, "descriptor %d cannot listen: %s", descriptor,
-                    uv_strerror(-errno));
+    if (listen(descriptor, LISTENER_BACKLOG) != 0)
+        return listener_fail(error, HERALD_ERROR_INVALID, "descriptor %d cannot listen: %s",
+                             descriptor, uv_strerror(-errno));
     return 0;
 }
 
@@ -327,8 +223,8 @@ int listener_create(struct listener **result, int descriptor, struct link_server
     fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     int status = uv_poll_init(server->loop->uv, &listener->poll, descriptor);
     if (status != 0) {
-        code = fail(error, HERALD_ERROR_IO, "cannot watch %s: %s", listener->name,
-                    uv_strerror(status));
+        code = listener_fail(error, HERALD_ERROR_IO, "cannot watch %s: %s", listener->name,
+                             uv_strerror(status));
         goto failed;
     }
     listener->poll.data = listener;
@@ -378,7 +274,7 @@ int listener_open(struct listener **listeners, size_t capacity, const struct add
         capacity = sizeof(addresses) / sizeof(addresses[0]);
     int count = address_resolve(address, addresses, capacity);
     if (count < 0)
-        return fail(error, count, "cannot resolve '%s' to listen on it", address->host);
+        return listener_fail(error, count, "cannot resolve '%s' to listen on it", address->host);
     for (int i = 0; i < count; i++) {
         if (i > 0 && address->port == 0)
             use_port(&addresses[i], listener_port(listeners[0]));
