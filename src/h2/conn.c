@@ -139,15 +139,14 @@ static int request(struct conn *base, struct exchange *exchange, herald_time now
     return 0;
 }
 
-static void destroy(struct conn *base)
+size_t h2_free(struct h2_conn *conn)
 {
-    struct h2_conn *conn = h2_of(base);
     conn->depth++; /* nobody is woken any more */
     if (conn->over == 0)
         conn->over = HERALD_ERROR_CLOSED;
     h2_streams_close_all(conn, HERALD_ERROR_CLOSED);
     h2_reap(conn);
-    conn_detach(base);
+    conn_detach(&conn->base);
     h2_streams_free(conn);
     h2_scheduler_free(&conn->scheduler);
     hpack_decoder_free(&conn->decoder);
@@ -156,7 +155,14 @@ static void destroy(struct conn *base)
     buf_free(&conn->partial);
     buf_free(&conn->control);
     buf_free(&conn->spill);
+    size_t left = conn->base.account.live - sizeof(*conn);
     free(conn);
+    return left;
+}
+
+static void destroy(struct conn *base)
+{
+    (void)h2_free(h2_of(base));
 }
 
 static const struct conn_ops h2_server_ops = {

@@ -230,6 +230,10 @@ static inline const struct limits *h2_limits(const struct h2_conn *conn)
 
 /* ---- conn.c ---- */
 
+/* Ends every exchange and frees. Returns what the memory account still held: 0, or there is a fault
+ * in the bookkeeping (tests look). */
+size_t h2_free(struct h2_conn *conn);
+
 /* Ends the connection: GOAWAY with `code`, nothing is parsed or dispatched any more. Returns the
  * code that recv returns. */
 int h2_fail(struct h2_conn *conn, enum h2_error code, const char *why);

@@ -1,4 +1,4 @@
-#include "harness.h"
+#include "h2/harness.h"
 
 /* ---- host ---- */
 

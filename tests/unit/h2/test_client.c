@@ -1,5 +1,5 @@
 /* The client role: requests, responses, and a server that breaks each rule once. */
-#include "harness.h"
+#include "h2/harness.h"
 
 struct asked {
     struct exchange *exchange;

@@ -1,6 +1,6 @@
 /* Hostile peers: each limit bites where it should, and legal peculiarities are left in peace. Names
  * of the attack catalogue's rows are in the comments. */
-#include "harness.h"
+#include "h2/harness.h"
 
 static void open_keeping(struct raw *raw)
 {

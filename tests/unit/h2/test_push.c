@@ -1,5 +1,5 @@
 /* Server push: promises in their place, streams that follow, limits. */
-#include "harness.h"
+#include "h2/harness.h"
 
 static unsigned pushes_accepted;
 static int last_push;

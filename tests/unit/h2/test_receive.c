@@ -1,5 +1,5 @@
 /* Requests in, responses out, and every frame that is wrong, with the exact code. */
-#include "harness.h"
+#include "h2/harness.h"
 
 static void answers_a_request(void **state)
 {

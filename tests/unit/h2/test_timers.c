@@ -1,5 +1,5 @@
 /* What must happen in time, on a clock that the test moves; the graceful end. */
-#include "harness.h"
+#include "h2/harness.h"
 
 static herald_time ended_after(struct raw *raw, herald_time most)
 {
