@@ -1,6 +1,7 @@
 #include "rig.h"
 
 #include "net/tls_session.h"
+#include "support/random.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
@@ -728,6 +729,40 @@ static void an_endless_hello_is_refused(void **state)
     manual_stop(&manual);
 }
 
+/* A hello with one byte changed, and plain noise: whatever happens, the link ends and nothing else
+ * does. */
+static void damaged_hellos_end_their_link_only(void **state)
+{
+    struct manual manual;
+    uint64_t random = 4711;
+    uint8_t hello[4096];
+
+    (void)state;
+    manual_start(&manual, NULL, NULL);
+    struct rig *rig = &manual.t.rig;
+    tls_session_bind(manual.session, SPAN_EMPTY, &manual.sink);
+    assert_int_equal(tls_session_handshake(manual.session), HERALD_ERROR_AGAIN);
+    size_t length = manual.sink.length;
+    assert_true(length <= sizeof(hello));
+    for (unsigned round = 0; round < 400; round++) {
+        int raw = rig_raw_socket(rig);
+        memcpy(hello, wire, length);
+        if (round % 4 == 0) {
+            for (size_t i = 1; i < length; i++)
+                hello[i] = (uint8_t)random_next(&random);
+        } else {
+            hello[random_next(&random) % length] ^= (uint8_t)(1 + random_next(&random) % 255);
+        }
+        (void)send(raw, hello, length, MSG_NOSIGNAL);
+        RIG_WAIT(rig, rig->server.link_count >= 1);
+        for (unsigned turn = 0; turn < 3; turn++)
+            loop_turn(rig->loop);
+        close(raw);
+    }
+    expect_name(rig, manual.t.client, "localhost", true);
+    manual_stop(&manual);
+}
+
 static void what_is_not_tls_is_closed(void **state)
 {
     struct tls_rig t;
@@ -949,6 +984,7 @@ int main(void)
         cmocka_unit_test(a_hello_may_come_byte_by_byte),
         cmocka_unit_test(a_hello_may_come_in_records_of_one_byte),
         cmocka_unit_test(an_endless_hello_is_refused),
+        cmocka_unit_test(damaged_hellos_end_their_link_only),
         cmocka_unit_test(what_is_not_tls_is_closed),
         cmocka_unit_test(a_stalled_handshake_ends_in_time),
         cmocka_unit_test(a_silent_handshake_ends_in_time),
