@@ -26,6 +26,7 @@
 struct arena_block {
     alignas(ALIGNMENT) struct arena_block *next;
     size_t size; /* with this header */
+    bool lent;   /* not ours to free */
     alignas(ALIGNMENT) uint8_t bytes[];
 };
 
@@ -41,11 +42,22 @@ void arena_free(struct arena *arena)
     while (block != NULL) {
         struct arena_block *next = block->next;
         ASAN_UNPOISON_MEMORY_REGION(block, block->size);
-        free(block);
+        if (!block->lent)
+            free(block);
         block = next;
     }
     account_refund(arena->account, arena->total);
     arena_init(arena, arena->maximum, arena->account);
+}
+
+static void push_block(struct arena *arena, struct arena_block *block, size_t size, bool lent)
+{
+    block->next = arena->blocks;
+    block->size = size;
+    block->lent = lent;
+    arena->blocks = block;
+    arena->used = sizeof(struct arena_block);
+    ASAN_POISON_MEMORY_REGION(block->bytes, size - sizeof(struct arena_block));
 }
 
 static bool add_block(struct arena *arena, size_t size)
@@ -59,13 +71,14 @@ static bool add_block(struct arena *arena, size_t size)
         account_refund(arena->account, size);
         return false;
     }
-    block->next = arena->blocks;
-    block->size = size;
-    arena->blocks = block;
-    arena->used = sizeof(struct arena_block);
+    push_block(arena, block, size, false);
     arena->total += size;
-    ASAN_POISON_MEMORY_REGION(block->bytes, size - sizeof(struct arena_block));
     return true;
+}
+
+void arena_lend(struct arena *arena, void *memory, size_t size)
+{
+    push_block(arena, memory, size, true);
 }
 
 void *arena_alloc(struct arena *arena, size_t asked)

@@ -21,6 +21,11 @@ struct arena {
 void arena_init(struct arena *arena, size_t maximum, struct account *account);
 void arena_free(struct arena *arena);
 
+/* Makes the caller's memory the first block, right after arena_init: it is not charged, counts for
+ * nothing in `total` and is not freed; it has to outlive the arena. Aligned to 16 bytes and at
+ * least 64 of them. */
+void arena_lend(struct arena *arena, void *memory, size_t size);
+
 /* Aligned to 16 bytes, not cleared. NULL when memory is out or the maximum or the account is
  * reached. */
 void *arena_alloc(struct arena *arena, size_t size);

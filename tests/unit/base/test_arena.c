@@ -31,6 +31,26 @@ static void allocations_are_aligned_and_apart(void **state)
     assert_int_equal(arena.total, 0);
 }
 
+static void lent_memory_comes_first(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct account account = {0};
+    uint8_t *memory = aligned_alloc(16, 512);
+    arena_init(&arena, 0, &account);
+    arena_lend(&arena, memory, 512);
+    uint8_t *first = arena_alloc(&arena, 300);
+    assert_true(first > memory && first + 300 <= memory + 512);
+    assert_int_equal(account.live, 0);
+    uint8_t *second = arena_alloc(&arena, 300);
+    assert_true(second < memory || second >= memory + 512);
+    assert_int_equal(account.live, arena.total);
+    arena_free(&arena);
+    assert_int_equal(account.live, 0);
+    memset(memory, 1, 512);
+    free(memory);
+}
+
 static void few_blocks_for_many_small_pieces(void **state)
 {
     (void)state;
@@ -125,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(allocations_are_aligned_and_apart),
+        cmocka_unit_test(lent_memory_comes_first),
         cmocka_unit_test(few_blocks_for_many_small_pieces),
         cmocka_unit_test(zeroed_and_copied),
         cmocka_unit_test(the_maximum_is_used_up_but_not_passed),
