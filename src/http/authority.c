@@ -22,9 +22,7 @@ static bool is_registered_name(struct span host)
             if (host.length - i < 3 || !is_hex(host.data[i + 1]) || !is_hex(host.data[i + 2]))
                 return false;
             i += 2;
-        } else if (!is_hex(byte) && !(byte >= 'a' && byte <= 'z') &&
-                   !(byte >= 'A' && byte <= 'Z') &&
-                   (byte == 0 || strchr("-._~!$&'()*+,;=", byte) == NULL)) {
+        } else if (!field_byte_is(byte, FIELD_BYTE_HOST)) {
             return false;
         }
     }

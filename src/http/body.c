@@ -11,8 +11,11 @@ struct body_chunk {
     size_t start, end, capacity; /* capacity 0: bytes of somebody else */
     void (*release)(void *owner);
     void *owner;
+    bool lent;
     uint8_t bytes[];
 };
+
+#define LENT_CAPACITY (BODY_LENT_SIZE - sizeof(struct body_chunk))
 
 void body_init(struct body *body, size_t high_water, struct account *account)
 {
@@ -20,15 +23,29 @@ void body_init(struct body *body, size_t high_water, struct account *account)
     list_init(&body->chunks);
 }
 
+void body_lend(struct body *body, void *memory)
+{
+    body->lent = memory;
+}
+
 static struct body_chunk *chunk_of(struct list *node)
 {
     return CONTAINER_OF(node, struct body_chunk, node);
 }
 
+static size_t chunk_charge(const struct body_chunk *chunk)
+{
+    return chunk->lent ? 0 : sizeof(*chunk) + chunk->capacity;
+}
+
 static void chunk_free(struct body *body, struct body_chunk *chunk)
 {
     list_remove(&chunk->node);
-    account_refund(body->account, sizeof(*chunk) + chunk->capacity);
+    if (chunk->lent) {
+        body->lent = chunk;
+        return;
+    }
+    account_refund(body->account, chunk_charge(chunk));
     if (chunk->release != NULL)
         chunk->release(chunk->owner);
     free(chunk);
@@ -51,7 +68,7 @@ void body_move_account(struct body *body, struct account *account)
     size_t total = 0;
 
     LIST_FOR_EACH_SAFE(node, following, &body->chunks)
-    total += sizeof(struct body_chunk) + chunk_of(node)->capacity;
+    total += chunk_charge(chunk_of(node));
     account_refund(body->account, total);
     body->account = account_charge(account, total) == 0 ? account : NULL;
 }
@@ -68,6 +85,16 @@ static struct body_chunk *chunk_new(struct body *body, size_t capacity, int *err
         return NULL;
     }
     *chunk = (struct body_chunk){.capacity = capacity, .data = chunk->bytes};
+    list_append(&body->chunks, &chunk->node);
+    return chunk;
+}
+
+static struct body_chunk *chunk_take_lent(struct body *body)
+{
+    struct body_chunk *chunk = body->lent;
+
+    body->lent = NULL;
+    *chunk = (struct body_chunk){.capacity = LENT_CAPACITY, .data = chunk->bytes, .lent = true};
     list_append(&body->chunks, &chunk->node);
     return chunk;
 }
@@ -92,8 +119,11 @@ int body_append(struct body *body, struct span data)
         size_t capacity = body->queued < CHUNK_SMALLEST  ? CHUNK_SMALLEST
                           : body->queued < CHUNK_LARGEST ? body->queued
                                                          : CHUNK_LARGEST;
-        int error;
-        fresh = chunk_new(body, rest > capacity ? rest : capacity, &error);
+        int error = 0;
+        if (body->lent != NULL && rest <= LENT_CAPACITY)
+            fresh = chunk_take_lent(body);
+        else
+            fresh = chunk_new(body, rest > capacity ? rest : capacity, &error);
         if (fresh == NULL)
             return error;
         memcpy(fresh->bytes, data.data + first, rest);

@@ -34,11 +34,18 @@ struct body {
     size_t queued;              /* bytes in chunks */
     size_t high_water;          /* body_has_room is false from here on */
     struct account *account;
-    bool ended;   /* the producer has said that no more will come */
-    bool starved; /* the source returned 0; cleared by exchange_source_ready */
+    struct body_chunk *lent; /* the caller's memory for one small chunk, while it is free */
+    bool ended;              /* the producer has said that no more will come */
+    bool starved;            /* the source returned 0; cleared by exchange_source_ready */
 };
 
 void body_init(struct body *body, size_t high_water, struct account *account);
+
+#define BODY_LENT_SIZE 512
+
+/* Gives the body memory for one chunk, so that a small body needs none of its own: BODY_LENT_SIZE
+ * bytes aligned to 16 that outlive the body and are not charged. */
+void body_lend(struct body *body, void *memory);
 
 /* Releases chunks and source. */
 void body_free(struct body *body);

@@ -1,4 +1,5 @@
 #include "http/exchange_internal.h"
+#include <stdalign.h>
 #include <stdlib.h>
 
 /* Heads and trailers of both directions, and interim responses, with room for the doubling of the
@@ -9,18 +10,73 @@
  * connection slows down, it does not stop. */
 #define ROOM_ALWAYS 4096
 
+/* One allocation a small request: the exchange, the first block of its arena and a small response
+ * body lie together. */
+#define SLAB_SIZE 4080 /* a page with the words of the allocator */
+
+struct slab {
+    struct exchange exchange;
+    alignas(16) uint8_t body[BODY_LENT_SIZE];
+    alignas(16) uint8_t arena[];
+};
+
+/* Slabs between two exchanges, linked through their first bytes. A loop has its own. */
+static _Thread_local struct spare {
+    struct spare *next;
+} * spares;
+static _Thread_local unsigned spare_count, spare_maximum;
+
+static struct slab *slab_take(void)
+{
+    struct spare *spare = spares;
+
+    if (spare == NULL)
+        return malloc(SLAB_SIZE);
+    spares = spare->next;
+    spare_count--;
+    return (struct slab *)spare;
+}
+
+static void slab_give(struct slab *slab)
+{
+    struct spare *spare = (struct spare *)slab;
+
+    if (spare_count >= spare_maximum) {
+        free(slab);
+        return;
+    }
+    spare->next = spares;
+    spares = spare;
+    spare_count++;
+}
+
+void exchange_keep_spare(unsigned maximum)
+{
+    spare_maximum = maximum;
+    while (spare_count > maximum) {
+        struct spare *spare = spares;
+        spares = spare->next;
+        spare_count--;
+        free(spare);
+    }
+}
+
 struct exchange *exchange_create(const struct limits *limits, struct account *account)
 {
-    if (account_charge(account, sizeof(struct exchange)) != 0)
+    if (account_charge(account, SLAB_SIZE) != 0)
         return NULL;
-    struct exchange *exchange = calloc(1, sizeof(*exchange));
-    if (exchange == NULL) {
-        account_refund(account, sizeof(*exchange));
+    struct slab *slab = slab_take();
+    if (slab == NULL) {
+        account_refund(account, SLAB_SIZE);
         return NULL;
     }
+    struct exchange *exchange = &slab->exchange;
+    memset(exchange, 0, sizeof(*exchange));
     arena_init(&exchange->arena, (size_t)limits->field_list_size * ARENA_HEADS, account);
+    arena_lend(&exchange->arena, slab->arena, SLAB_SIZE - offsetof(struct slab, arena));
     body_init(&exchange->in, limits->body_in_buffer, account);
     body_init(&exchange->out, limits->body_out_buffer, account);
+    body_lend(&exchange->out, slab->body);
     list_init(&exchange->items);
     list_init(&exchange->conn_node);
     exchange->limits = limits;
@@ -28,6 +84,11 @@ struct exchange *exchange_create(const struct limits *limits, struct account *ac
     exchange->incoming.content_length = CONTENT_LENGTH_UNKNOWN;
     exchange->outgoing.content_length = CONTENT_LENGTH_UNKNOWN;
     return exchange;
+}
+
+size_t exchange_charge(const struct exchange *exchange)
+{
+    return exchange->arena.total + SLAB_SIZE;
 }
 
 void exchange_enter_conn(struct exchange *exchange, struct conn *conn)
@@ -46,7 +107,7 @@ void exchange_leave_conn(struct exchange *exchange)
     list_remove(&exchange->conn_node);
     body_move_account(&exchange->in, NULL);
     body_move_account(&exchange->out, NULL);
-    account_refund(exchange->arena.account, exchange->arena.total + sizeof(*exchange));
+    account_refund(exchange->arena.account, exchange_charge(exchange));
     exchange->arena.account = NULL;
 }
 
@@ -72,9 +133,9 @@ void exchange_unhold(struct exchange *exchange)
         body_free(&exchange->in);
         body_free(&exchange->out);
         list_remove(&exchange->conn_node);
-        account_refund(exchange->arena.account, sizeof(*exchange));
+        account_refund(exchange->arena.account, SLAB_SIZE);
         arena_free(&exchange->arena);
-        free(exchange);
+        slab_give(CONTAINER_OF(exchange, struct slab, exchange));
         exchange = parent;
     }
 }

@@ -114,6 +114,10 @@ struct exchange {
     bool early_data : 1; /* the request came in 0-RTT and may be a replay */
 };
 
+/* How many exchanges' memory (4 KiB each) the calling thread keeps for new ones rather than give it
+ * back; 0 at first, so that tests see every allocation, and 0 frees what is kept. */
+void exchange_keep_spare(unsigned maximum);
+
 /* Server. Queues an interim response, 100 to 199 without 101. Returns 0; HERALD_ERROR_STATE after
  * the final head or on a client; HERALD_ERROR_INVALID for a bad status or field; HERALD_ERROR_LIMIT
  * past limits->informational_count; HERALD_ERROR_UNSUPPORTED when the peer is HTTP/1.0; NOMEM;

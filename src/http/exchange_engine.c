@@ -18,14 +18,12 @@ void exchange_attach(struct exchange *exchange, struct conn *conn, const struct 
                      void *stream)
 {
     struct account *account = &conn->account;
-    size_t held = exchange->arena.total + sizeof(*exchange);
-
     exchange->ops = ops;
     exchange->stream = stream;
     exchange_hold(exchange);
     exchange_enter_conn(exchange, conn);
     conn->running++;
-    if (account_charge(account, held) == 0)
+    if (account_charge(account, exchange_charge(exchange)) == 0)
         exchange->arena.account = account;
     body_move_account(&exchange->in, account);
     body_move_account(&exchange->out, account);

@@ -10,6 +10,9 @@
 /* Allocates with no hold, no connection and empty bodies. */
 struct exchange *exchange_create(const struct limits *limits, struct account *account);
 
+/* What it has charged to an account, bodies excepted. */
+size_t exchange_charge(const struct exchange *exchange);
+
 void exchange_enter_conn(struct exchange *exchange, struct conn *conn);
 
 /* The connection goes first: takes back what was charged to it. */

@@ -8,7 +8,9 @@
 enum {
     FIELD_BYTE_TOKEN = 1 << 0,      /* tchar */
     FIELD_BYTE_LOWER_NAME = 1 << 1, /* tchar without upper case: names in HTTP/2 and HTTP/3 */
-    FIELD_BYTE_VALUE = 1 << 2       /* SP, HTAB, VCHAR, obs-text */
+    FIELD_BYTE_VALUE = 1 << 2,      /* SP, HTAB, VCHAR, obs-text */
+    FIELD_BYTE_TARGET = 1 << 3,     /* VCHAR, obs-text */
+    FIELD_BYTE_HOST = 1 << 4        /* unreserved and sub-delims of RFC 3986 */
 };
 
 extern const uint8_t field_byte_classes[256];

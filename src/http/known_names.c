@@ -17,7 +17,7 @@ enum known_name known_name_find(struct span lower_case_name)
     const uint8_t *data = lower_case_name.data;
     size_t length = lower_case_name.length;
 
-    if (length < 2 || length > 64)
+    if (length < 2 || length > KNOWN_NAME_LENGTH_MAXIMUM)
         return KNOWN_NONE;
     uint32_t hash = (uint32_t)length * KNOWN_NAME_LENGTH_FACTOR +
                     data[0] * KNOWN_NAME_FIRST_FACTOR + data[length - 1] * KNOWN_NAME_LAST_FACTOR +

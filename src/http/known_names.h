@@ -15,6 +15,8 @@ enum known_name {
         KNOWN_NAME_END
 };
 
+#define KNOWN_NAME_LENGTH_MAXIMUM 32
+
 #define KNOWN_STATIC_FIRST 15 /* the range that is shared with RFC 7541 appendix A */
 #define KNOWN_STATIC_LAST  61
 

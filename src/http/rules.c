@@ -1,9 +1,11 @@
 #include "http/rules.h"
+#include "base/err.h"
 #include "http/field_syntax.h"
 #include "http/outgoing_fields.h"
 #include "http/rules_internal.h"
 
-#define BLOCK_SIZE 512
+#define BLOCK_SIZE   512
+#define FIRST_FIELDS 12 /* what an ordinary head has; the list doubles from there */
 
 enum head_verdict head_builder_fault(struct head_builder *builder, enum head_verdict verdict,
                                      const char *reason)
@@ -72,6 +74,11 @@ static bool copy_bytes(struct head_builder *builder, struct span source, struct 
     return true;
 }
 
+static uint8_t lower_case(uint8_t byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+}
+
 static bool copy_lower(struct head_builder *builder, struct span source, struct span *copy)
 {
     *copy = SPAN_EMPTY;
@@ -80,10 +87,8 @@ static bool copy_lower(struct head_builder *builder, struct span source, struct 
     uint8_t *bytes = take_bytes(builder, source.length);
     if (bytes == NULL)
         return false;
-    for (size_t i = 0; i < source.length; i++) {
-        uint8_t byte = source.data[i];
-        bytes[i] = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
-    }
+    for (size_t i = 0; i < source.length; i++)
+        bytes[i] = lower_case(source.data[i]);
     *copy = span_make(bytes, source.length);
     return true;
 }
@@ -113,23 +118,21 @@ static bool count_field(struct head_builder *builder, struct span name, struct s
 
 static uint32_t pseudo_bit(struct span name)
 {
-    static const struct {
-        struct span name;
-        uint32_t bit;
-    } table[] = {
-        {{(const uint8_t *)":method", 7}, SEEN_METHOD},
-        {{(const uint8_t *)":path", 5}, SEEN_PATH},
-        {{(const uint8_t *)":scheme", 7}, SEEN_SCHEME},
-        {{(const uint8_t *)":authority", 10}, SEEN_AUTHORITY},
-        {{(const uint8_t *)":status", 7}, SEEN_STATUS},
-        {{(const uint8_t *)":protocol", 9}, SEEN_PROTOCOL},
-    };
-
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (span_equals(table[i].name, name))
-            return table[i].bit;
+    switch (name.length) {
+    case 5:
+        return memcmp(name.data, ":path", 5) == 0 ? SEEN_PATH : 0;
+    case 7:
+        return memcmp(name.data, ":method", 7) == 0   ? SEEN_METHOD
+               : memcmp(name.data, ":scheme", 7) == 0 ? SEEN_SCHEME
+               : memcmp(name.data, ":status", 7) == 0 ? SEEN_STATUS
+                                                      : 0;
+    case 9:
+        return memcmp(name.data, ":protocol", 9) == 0 ? SEEN_PROTOCOL : 0;
+    case 10:
+        return memcmp(name.data, ":authority", 10) == 0 ? SEEN_AUTHORITY : 0;
+    default:
+        return 0;
     }
-    return 0;
 }
 
 /* Three digits, 100 to 999 (RFC 9110 section 15). 0 for anything else. */
@@ -293,25 +296,38 @@ static enum head_verdict add_special(struct head_builder *builder, enum known_na
 /* Checks the name, finds its number and gives a name that lives as long as the arena. */
 static bool settle_name(struct head_builder *builder, struct span *name, enum known_name *known)
 {
+    uint8_t lower[KNOWN_NAME_LENGTH_MAXIMUM];
+    struct span searched = *name;
+
     if (*known < KNOWN_STATIC_FIRST || *known >= KNOWN_NAME_END) {
-        *known = KNOWN_NONE;
-        if (builder->is_http1 ? !field_is_token(*name) : !field_is_lower_name(*name)) {
-            malformed(builder, "bad field name");
-            return false;
+        if (builder->is_http1 && name->length <= sizeof(lower)) {
+            for (size_t i = 0; i < name->length; i++)
+                lower[i] = lower_case(name->data[i]);
+            searched.data = lower;
         }
-        if (builder->is_http1 && !copy_lower(builder, *name, name))
-            return false;
-        *known = known_name_find(*name);
+        /* What is in the table is a name: no need to look at its bytes. */
+        *known = known_name_find(searched);
     }
     if (*known != KNOWN_NONE) {
-        if (name->data + name->length == builder->block && builder->is_http1) {
-            builder->block -= name->length;
-            builder->block_left += name->length;
-        }
         *name = known_name_text(*known);
         return true;
     }
-    return builder->is_http1 || copy_bytes(builder, *name, name);
+    if (builder->is_http1 ? field_is_token(*name) : field_is_lower_name(*name))
+        return builder->is_http1 ? copy_lower(builder, *name, name)
+                                 : copy_bytes(builder, *name, name);
+    malformed(builder, "bad field name");
+    return false;
+}
+
+static int append(struct head_builder *builder, struct field field)
+{
+    struct fields *fields = &builder->message.fields;
+
+    if (fields->count == fields->capacity &&
+        fields_reserve(fields, builder->arena, FIRST_FIELDS) != 0)
+        return HERALD_ERROR_NOMEM;
+    fields->items[fields->count++] = field;
+    return 0;
 }
 
 enum head_verdict head_builder_add(struct head_builder *builder, struct span name,
@@ -346,7 +362,7 @@ enum head_verdict head_builder_add(struct head_builder *builder, struct span nam
     field.known = (uint16_t)known;
     if (!copy_bytes(builder, value, &field.value))
         return builder->verdict;
-    if (fields_add(&builder->message.fields, builder->arena, field) != 0)
+    if (append(builder, field) != 0)
         return head_builder_fault(builder, HEAD_NO_MEMORY, "out of memory for a field block");
     return HEAD_OK;
 }

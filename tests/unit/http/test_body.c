@@ -117,6 +117,35 @@ static void references_are_mixed_with_copies(void **state)
     assert_int_equal(released, 2);
 }
 
+static void lent_memory_holds_a_small_body(void **state)
+{
+    static _Alignas(16) uint8_t memory[BODY_LENT_SIZE];
+    static const uint8_t bytes[BODY_LENT_SIZE];
+    size_t before = failmalloc_live();
+    (void)state;
+
+    body_lend(&body, memory);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(body_append(&body, SPAN_LITERAL("small")), 0);
+        assert_int_equal(body_append(&body, SPAN_LITERAL(" body")), 0);
+        assert_int_equal(account.live, 0);
+        assert_int_equal(failmalloc_live(), before);
+        assert_true(span_equals(body_peek(&body), SPAN_LITERAL("small body")));
+        body_consume(&body, 10);
+    }
+    /* It is used once at a time; what does not fit goes elsewhere. */
+    assert_int_equal(body_append(&body, SPAN_LITERAL("x")), 0);
+    assert_int_equal(body_append(&body, span_make(bytes, sizeof(bytes))), 0);
+    assert_true(account.live > 0);
+    struct account other = {0};
+    size_t held = account.live;
+    body_move_account(&body, &other);
+    assert_int_equal(other.live, held);
+    body_free(&body);
+    assert_int_equal(other.live, 0);
+    assert_int_equal(failmalloc_live(), before);
+}
+
 static bool without_memory(void *user)
 {
     static const uint8_t bytes[600];
@@ -148,9 +177,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clean)
     const struct CMUnitTest tests[] = {
-        TEST(bytes_come_out_in_order), TEST(small_appends_share_chunks),
-        TEST(an_account_bounds_it),    TEST(references_are_mixed_with_copies),
-        TEST(memory_may_run_out),
+        TEST(bytes_come_out_in_order),        TEST(small_appends_share_chunks),
+        TEST(an_account_bounds_it),           TEST(references_are_mixed_with_copies),
+        TEST(lent_memory_holds_a_small_body), TEST(memory_may_run_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

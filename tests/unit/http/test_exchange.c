@@ -1056,6 +1056,38 @@ static void the_account_is_a_limit(void **state)
     exchange_deliver_closed(exchange, 0);
 }
 
+static void spare_memory_is_used_again(void **state)
+{
+    (void)state;
+    exchange_keep_spare(2);
+    size_t before = failmalloc_live();
+    for (int round = 0; round < 3; round++) {
+        struct exchange *exchanges[3];
+        for (int i = 0; i < 3; i++) {
+            exchanges[i] = dispatched("GET");
+            assert_int_equal(exchanges[i]->holds, 2);
+        }
+        for (int i = 0; i < 3; i++) {
+            exchange_release(exchanges[i]);
+            exchange_deliver_closed(exchanges[i], 0);
+        }
+        assert_int_equal(failmalloc_live(), before + 2);
+    }
+    exchange_keep_spare(1);
+    assert_int_equal(failmalloc_live(), before + 1);
+    failmalloc_arm(FAILMALLOC_FROM, 1);
+    struct exchange *exchange = dispatched("GET");
+    assert_int_equal(exchange_respond(exchange, 200, &FIELD("a", "b"), 1, 5), 0);
+    assert_int_equal(exchange_write(exchange, SPAN_LITERAL("hello")), 0);
+    assert_int_equal(exchange_finish(exchange, NULL, 0), 0);
+    assert_int_equal(failmalloc_calls(), 0);
+    failmalloc_disarm();
+    exchange_release(exchange);
+    exchange_deliver_closed(exchange, 0);
+    exchange_keep_spare(0);
+    assert_int_equal(failmalloc_live(), before);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, check_clean)
@@ -1089,6 +1121,7 @@ int main(void)
         TEST(priority_reaches_the_engine),
         TEST(memory_may_run_out),
         TEST(the_account_is_a_limit),
+        TEST(spare_memory_is_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
