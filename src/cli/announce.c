@@ -7,7 +7,7 @@
 
 static bool is_development(const struct serve_config *config, struct certificate_paths *paths)
 {
-    return config->tls && config->bind.count > 0 && config->certfile.count > 0 &&
+    return config->bind.count > 0 && config->certfile.count > 0 &&
            certificate_find(NULL, paths) == 0 &&
            strcmp(config->certfile.items[0], paths->leaf_certificate) == 0;
 }

@@ -102,12 +102,29 @@ static int check_log_format(const struct serve_config *config)
     return result == 0 ? 0 : HERALD_ERROR_CONFIG;
 }
 
+/* One limit may be given alone; those that make no sense below it follow. */
+static void harmonise(struct limits *limits)
+{
+    if (limits->connection_window < limits->stream_window)
+        limits->connection_window = limits->stream_window;
+    if (limits->stream_window_maximum < limits->stream_window)
+        limits->stream_window_maximum = limits->stream_window;
+    if (limits->connection_window_maximum < limits->connection_window)
+        limits->connection_window_maximum = limits->connection_window;
+    /* A peer that keeps to its credit must never meet the account's end. */
+    size_t memory = (size_t)limits->connection_window_maximum + limits_default.connection_memory -
+                    limits_default.connection_window_maximum;
+    if (limits->connection_memory < memory)
+        limits->connection_memory = memory;
+}
+
 int serve_complete(struct serve_config *config)
 {
+    harmonise(&config->limits);
     int result = check_log_format(config);
     if (result == 0)
         result = complete_addresses(config);
-    if (result < 0 || config->bind.count == 0 || !config->tls)
+    if (result < 0 || config->bind.count == 0)
         return result;
     check_ciphers(config);
     if (config->certfile.count == 0 && config->keyfile.count == 0)

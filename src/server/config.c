@@ -12,7 +12,6 @@ void serve_config_init(struct serve_config *config)
     memset(config, 0, sizeof(*config));
     arena_init(&config->arena, CONFIG_TEXT_MAXIMUM, NULL);
     config->root_path = "";
-    config->tls = true;
     config->backlog = 4096;
     config->ssl_handshake_timeout = 10 * HERALD_SECOND;
     config->workers = 1;
@@ -26,7 +25,6 @@ void serve_config_init(struct serve_config *config)
     config->push_learn = true;
     config->push_fallback = true;
     config->max_app_queue_size = 10;
-    config->wsgi_max_body_size = 16 * 1024 * 1024;
     config->wsgi_threads = 0;
     config->upstream_connect_timeout = 5 * HERALD_SECOND;
     config->upstream_read_timeout = 30 * HERALD_SECOND;

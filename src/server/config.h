@@ -48,7 +48,6 @@ struct serve_config {
     struct text_list insecure_bind; /* HTTP/1.1 and h2c */
     struct text_list quic_bind;
     unsigned backlog;
-    bool tls; /* false when `bind` is cleartext (--no-tls) */
 
     /* TLS */
     struct text_list certfile; /* several: chosen by the name the client asks for (SNI) */

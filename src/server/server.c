@@ -47,7 +47,7 @@ static int create_tls(struct server *server)
     struct tls_certificate_files files[TEXT_LIST_MAXIMUM];
     const char *alpn[TEXT_LIST_MAXIMUM];
     size_t protocols = server->options.engine_count;
-    if (config->bind.count == 0 || !config->tls)
+    if (config->bind.count == 0)
         return 0;
     if (protocols > TEXT_LIST_MAXIMUM)
         return HERALD_ERROR_INVALID;

@@ -79,6 +79,19 @@ static void count_request(struct server *server, const struct exchange *exchange
     server->counters.running++;
 }
 
+/* The status that answers a request no handler should see, or 0. */
+static unsigned refusal_of(const struct serve_config *config, const struct exchange *exchange)
+{
+    const struct message *request = &exchange->incoming;
+    if (!host_is_served(config, exchange))
+        return 404;
+    /* A plain CONNECT asks for a tunnel to anywhere, which no handler offers (RFC 9110
+     * section 9.3.6). */
+    if (span_equals(request->method, SPAN_LITERAL("CONNECT")) && request->protocol.length == 0)
+        return 501;
+    return 0;
+}
+
 static void dispatch(struct conn *conn, struct exchange *exchange)
 {
     struct connection *connection = conn->host_data;
@@ -87,8 +100,9 @@ static void dispatch(struct conn *conn, struct exchange *exchange)
     server_fields_refresh(&server->fields, server->loop->now);
     exchange->defaults = &server->fields.list;
     count_request(server, exchange);
-    if (!host_is_served(server->config, exchange)) {
-        status_respond(exchange, 404, NULL, 0);
+    unsigned refusal = refusal_of(server->config, exchange);
+    if (refusal != 0) {
+        status_respond(exchange, refusal, NULL, 0);
         exchange_release(exchange);
         return;
     }

@@ -11,13 +11,13 @@
 
 static struct link_server *link_server_for(struct server *server, bool secure)
 {
-    return secure && server->config->tls ? &server->secure : &server->cleartext;
+    return secure ? &server->secure : &server->cleartext;
 }
 
 /* "https://127.0.0.1:8443", "unix:/path (https)" */
 static void name_addresses(struct server *server, size_t from, bool secure)
 {
-    const char *scheme = secure && server->config->tls ? "https" : "http";
+    const char *scheme = secure ? "https" : "http";
     for (size_t i = from; i < server->listener_count; i++) {
         const char *name = listener_name(server->listeners[i]);
         if (listener_is_unix(server->listeners[i]))
@@ -33,7 +33,7 @@ static int open_list(struct server *server, const struct text_list *list, bool s
     for (size_t i = 0; i < list->count; i++) {
         struct address address;
         struct listener_error error;
-        uint16_t port = secure && server->config->tls ? DEFAULT_TLS_PORT : DEFAULT_CLEARTEXT_PORT;
+        uint16_t port = secure ? DEFAULT_TLS_PORT : DEFAULT_CLEARTEXT_PORT;
         if (address_parse(list->items[i], port, &address) < 0) {
             log_write(LOG_ERROR,
                       "--%s '%s': not an address; accepted: host:port, [::1]:port, unix:/path, "

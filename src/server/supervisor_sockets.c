@@ -20,9 +20,9 @@ static struct supervisor_socket *add_socket(struct supervisor_sockets *sockets, 
     return socket;
 }
 
-static void name_socket(struct supervisor_socket *socket, bool tls)
+static void name_socket(struct supervisor_socket *socket)
 {
-    const char *scheme = socket->secure && tls ? "https" : "http";
+    const char *scheme = socket->secure ? "https" : "http";
     struct socket_address address = {.length = sizeof(address.storage)};
     char text[160] = "?";
     if (getsockname(socket->descriptors[0], (struct sockaddr *)&address.storage, &address.length) ==
@@ -99,7 +99,7 @@ static int open_address(struct supervisor_sockets *sockets, const struct address
             return HERALD_ERROR_LIMIT;
         socket->shared = true;
         socket->descriptors[0] = address->descriptor;
-        name_socket(socket, config->tls);
+        name_socket(socket);
         return 0;
     }
     int count = address_resolve(address, resolved, RESOLVED_MAXIMUM);
@@ -117,7 +117,7 @@ static int open_address(struct supervisor_sockets *sockets, const struct address
             result = bind_workers(sockets, socket, &resolved[i], config);
         if (result < 0)
             return result;
-        name_socket(socket, config->tls);
+        name_socket(socket);
         if (i + 1 < count && resolved[i].storage.ss_family != AF_UNIX && address->port == 0)
             take_port(&resolved[i + 1], socket->descriptors[0]);
     }
@@ -129,7 +129,7 @@ static int open_list(struct supervisor_sockets *sockets, const struct text_list 
 {
     for (size_t i = 0; i < list->count; i++) {
         struct address address;
-        if (address_parse(list->items[i], secure && config->tls ? 8443 : 8000, &address) < 0) {
+        if (address_parse(list->items[i], secure ? 8443 : 8000, &address) < 0) {
             log_write(LOG_ERROR,
                       "--%s '%s': not an address; accepted: host:port, [::1]:port, unix:/path, "
                       "fd://N",
