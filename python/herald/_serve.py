@@ -124,7 +124,7 @@ class _Worker:
         return _wsgi.start_threads(
             self._server,
             self._application,
-            self._options["wsgi_threads"],
+            self._options["wsgi_threads"] or min(32, (os.cpu_count() or 1) + 4),
             self._options["root_path"],
             self._options["worker"] > 0,
         )

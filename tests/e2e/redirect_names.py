@@ -2,7 +2,8 @@
 
 Usage: redirect_names.py NAME:PORT ADDRESS:PORT PROGRAM [ARGUMENT...]
 
-Every look-up of NAME:PORT in the program gives ADDRESS:PORT; the program itself is not touched.
+In the program NAME resolves to ADDRESS, and a connection to PORT there goes to the second PORT.
+The program itself is not touched.
 """
 
 import runpy
@@ -11,19 +12,24 @@ import sys
 from typing import Any
 
 real_getaddrinfo = socket.getaddrinfo
+real_connect = socket.socket.connect
 
 
 def main() -> None:
     name, port = sys.argv[1].rsplit(":", 1)
     address, local_port = sys.argv[2].rsplit(":", 1)
 
-    def getaddrinfo(host: Any, service: Any, *rest: Any, **named: Any) -> Any:
+    def getaddrinfo(host: Any, *rest: Any, **named: Any) -> Any:
         text = host.decode() if isinstance(host, bytes) else host
-        if text == name and str(service) == port:
-            host, service = address, int(local_port)
-        return real_getaddrinfo(host, service, *rest, **named)
+        return real_getaddrinfo(address if text == name else host, *rest, **named)
+
+    def connect(self: socket.socket, target: Any) -> None:
+        if isinstance(target, tuple) and target[:2] == (address, int(port)):
+            target = (address, int(local_port))
+        real_connect(self, target)
 
     socket.getaddrinfo = getaddrinfo
+    socket.socket.connect = connect  # type: ignore[method-assign]
     del sys.argv[1:3]
     sys.argv.pop(0)
     runpy.run_path(sys.argv[0], run_name="__main__")
