@@ -123,8 +123,11 @@ static void on_timer(uv_timer_t *handle)
 {
     struct loop *loop = handle->data;
     struct loop_private *private = loop->private;
-    herald_time now = loop_now(loop);
 
+    /* libuv has read its clock for a new turn. With a reading of ours from before it, nothing would
+     * be due and libuv would call here again and again. */
+    private->clock_fresh = false;
+    herald_time now = loop_now(loop);
     private->armed = HERALD_NEVER;
     for (unsigned done = 0; done < LOOP_TIMERS_A_TURN; done++) {
         struct heap_node *node = heap_first(&private->timers);
@@ -153,7 +156,9 @@ static void arm(struct loop *loop)
         return;
     uint64_t tick = first->due / NANOSECONDS_A_TICK + 1;
     uint64_t reached = uv_now(&private->uv);
-    uv_timer_start(&private->timer, on_timer, tick > reached ? tick - reached : 0, 0);
+    /* A timeout of 0 set by a timer runs before the poll: the bound on timers a turn would be none.
+     */
+    uv_timer_start(&private->timer, on_timer, tick > reached ? tick - reached : 1, 0);
     private->armed = first->due;
     attend(loop);
 }
