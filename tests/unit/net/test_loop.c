@@ -4,6 +4,7 @@
 #include "support/check.h"
 #include <poll.h>
 #include <pthread.h>
+#include <unistd.h>
 
 static void create_and_destroy(void **state)
 {
@@ -298,6 +299,56 @@ static void the_clock_is_read_once_a_turn(void **state)
     loop_destroy(loop);
 }
 
+struct slow_work {
+    struct loop_work work;
+    struct loop *loop;
+    struct alarm alarm;
+};
+
+static void on_slow_work(struct loop_work *work, herald_time now)
+{
+    struct slow_work *slow = CONTAINER_OF(work, struct slow_work, work);
+
+    while (uv_hrtime() < now + 20 * HERALD_MILLISECOND)
+        ;
+    set_alarm(&slow->alarm, slow->loop, now + HERALD_MILLISECOND);
+}
+
+static void on_poll(uv_poll_t *watch, int status, int events)
+{
+    struct slow_work *slow = watch->data;
+
+    (void)status;
+    (void)events;
+    /* A reading of the clock that the work after the poll shares. */
+    loop_now(slow->loop);
+    loop_work_add(slow->loop, &slow->work);
+    uv_poll_stop(watch);
+}
+
+static void a_deadline_that_passes_in_a_long_turn_fires_once(void **state)
+{
+    struct slow_work slow = {0};
+    uv_poll_t watch = {.data = &slow};
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(loop_create(&slow.loop), 0);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    loop_work_init(&slow.work, on_slow_work);
+    assert_int_equal(uv_poll_init(slow.loop->uv, &watch, ends[0]), 0);
+    assert_int_equal(uv_poll_start(&watch, UV_READABLE, on_poll), 0);
+    alarm(10); /* it used to call the timer for ever */
+    loop_run(slow.loop);
+    alarm(0);
+    assert_int_equal(slow.alarm.count, 1);
+    uv_close((uv_handle_t *)&watch, NULL);
+    loop_destroy(slow.loop);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +361,7 @@ int main(void)
         cmocka_unit_test(attention_is_asked_once_a_turn),
         cmocka_unit_test(stop_ends_run),
         cmocka_unit_test(the_clock_is_read_once_a_turn),
+        cmocka_unit_test(a_deadline_that_passes_in_a_long_turn_fires_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
