@@ -263,14 +263,13 @@ herald_time rig_deadline(void)
 
 bool rig_turn(struct rig *rig, herald_time limit, const char *what)
 {
-    loop_turn(rig->loop);
+    struct pollfd poll_one = {.fd = loop_backend_fd(rig->loop), .events = POLLIN};
     int timeout = loop_backend_timeout(rig->loop);
+
     if (uv_hrtime() > limit)
         fail_msg("waited too long for: %s", what);
-    if (timeout < 0 || timeout > 50)
-        timeout = 50;
-    struct pollfd poll_one = {.fd = loop_backend_fd(rig->loop), .events = POLLIN};
-    poll(&poll_one, 1, timeout);
+    poll(&poll_one, 1, timeout < 0 || timeout > 50 ? 50 : timeout);
+    loop_turn(rig->loop);
     return true;
 }
 

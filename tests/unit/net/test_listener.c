@@ -1,7 +1,9 @@
 #include "rig.h"
 
+#include "net/link_private.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -20,6 +22,28 @@ static void echo_works(struct rig *rig, const struct link_target *target)
     RIG_WAIT(rig, client.conn->received == 5);
     rig_client_free(&client);
     RIG_WAIT(rig, rig->server.link_count == 0);
+}
+
+static void accepted_sockets_have_their_options(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_start(&rig, NULL);
+    int raw = rig_raw_socket(&rig);
+    RIG_WAIT(&rig, rig.server.link_count == 1);
+    const struct link *link = CONTAINER_OF(list_first(&rig.server.links), struct link, node);
+    int value = 0;
+    socklen_t length = sizeof(value);
+    assert_int_equal(getsockopt(link->descriptor, IPPROTO_TCP, TCP_NODELAY, &value, &length), 0);
+    assert_true(value != 0);
+    assert_int_equal(getsockopt(link->descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, &length),
+                     0);
+    assert_int_equal(value, LINK_NOTSENT_LOWAT);
+    assert_true(fcntl(link->descriptor, F_GETFD) & FD_CLOEXEC);
+    assert_true(fcntl(link->descriptor, F_GETFL) & O_NONBLOCK);
+    close(raw);
+    rig_stop(&rig);
 }
 
 static void a_port_in_use_is_told(void **state)
@@ -296,6 +320,7 @@ static void many_connections_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(accepted_sockets_have_their_options),
         cmocka_unit_test(a_port_in_use_is_told),
         cmocka_unit_test(workers_share_a_port),
         cmocka_unit_test(ipv6_and_every_address),

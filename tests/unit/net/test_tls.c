@@ -759,7 +759,9 @@ static void damaged_hellos_end_their_link_only(void **state)
             loop_turn(rig->loop);
         close(raw);
     }
+    close(manual.raw);
     expect_name(rig, manual.t.client, "localhost", true);
+    manual.raw = rig_raw_socket(rig);
     manual_stop(&manual);
 }
 
