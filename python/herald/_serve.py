@@ -90,6 +90,7 @@ class _Worker:
             return await self._serve_prepared(loop, lifespan)
         finally:
             self._server.close()
+            self._ignore_signals(loop)
 
     async def _serve_prepared(
         self, loop: asyncio.AbstractEventLoop, lifespan: Lifespan | None
@@ -137,6 +138,12 @@ class _Worker:
         else:
             loop.add_signal_handler(signal.SIGINT, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._server.reload)
+
+    def _ignore_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        """All is over: a late signal must not turn the exit code into a death by signal."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
     def _stop(self) -> None:
         self._signals += 1
