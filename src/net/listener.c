@@ -141,14 +141,11 @@ static bool on_accept_error(struct listener *listener, int number)
     }
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void accept_some(struct listener *listener, unsigned most)
 {
-    struct listener *listener = poll->data;
     struct link_server *server = listener->server;
 
-    (void)status, (void)events;
-    loop_now(server->loop);
-    for (unsigned accepted = 0; accepted < ACCEPTS_A_TURN && listener->accepting; accepted++) {
+    for (unsigned accepted = 0; accepted < most && listener->accepting; accepted++) {
         struct sockaddr_storage peer;
         socklen_t length = sizeof(peer);
         if (is_full(server)) {
@@ -166,6 +163,20 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         /* A failure has closed the one connection; the next may fare better. */
         link_accept(server, descriptor, (struct sockaddr *)&peer);
     }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = poll->data;
+
+    (void)status, (void)events;
+    loop_now(listener->server->loop);
+    accept_some(listener, ACCEPTS_A_TURN);
+}
+
+void listener_drain(struct listener *listener)
+{
+    accept_some(listener, LISTENER_BACKLOG);
 }
 
 static int check_descriptor(int descriptor, struct listener_error *error)

@@ -41,6 +41,10 @@ int listener_open(struct listener **listeners, size_t capacity, const struct add
 int listener_start(struct listener *listener);
 void listener_stop(struct listener *listener);
 
+/* Accepts all that waits in the backlog now: before closing for good, which would reset it. Does
+ * nothing while the listener is stopped or its server is full. */
+void listener_drain(struct listener *listener);
+
 /* Stops, closes the descriptor, removes the unix socket this process made. NULL is allowed. */
 void listener_close(struct listener *listener);
 

@@ -12,12 +12,16 @@
  * connections. */
 #define SPARE_EXCHANGES 256
 
+/* For the first request of a connection that was made before the shutdown. */
+#define FRESH_TIME HERALD_SECOND
+
 /* Lines that a slow reader did not take are tried again after this. */
 #define LOG_RETRY (100 * HERALD_MILLISECOND)
 
 static void turn_ended(struct loop_work *work, herald_time now);
 static void log_due(struct loop_timer *timer, herald_time now);
 static void shutdown_due(struct loop_timer *timer, herald_time now);
+static void fresh_due(struct loop_timer *timer, herald_time now);
 
 /* Half of what the process may open: the rest is for files, upstreams and the application. */
 static uint32_t default_connections(void)
@@ -125,6 +129,7 @@ int server_create(const struct server_options *options, struct server **server)
     loop_work_init(&created->turn_end, turn_ended);
     created->log_timer.expired = log_due;
     created->shutdown_timer.expired = shutdown_due;
+    created->fresh_timer.expired = fresh_due;
     if (getrandom(&created->seed, sizeof(created->seed), 0) < 0)
         created->seed = (uint64_t)(uintptr_t)created ^ loop_now(created->loop);
     init_limits(created);
@@ -185,6 +190,37 @@ static void flush_access_log(struct server *server, herald_time now)
         (void)loop_timer_set(server->loop, &server->log_timer, now + LOG_RETRY);
 }
 
+/* A client that has just connected has a request on its way: its connection ends after the answer.
+ * Once `fresh_over`, whatever has not asked by then ends too. */
+static void shut_link(struct link *link, void *user)
+{
+    struct server *server = user;
+    struct connection *connection = link_user(link);
+    bool has_conn = link_conn(link) != NULL && connection != NULL;
+    if (!server->fresh_over && (!has_conn || !connection->used))
+        return;
+    if (has_conn && connection->shut)
+        return;
+    if (has_conn)
+        connection->shut = true;
+    link_shutdown(link);
+}
+
+static void shut_links(struct server *server)
+{
+    server->shut_due = false;
+    link_server_each(&server->secure, shut_link, server);
+    link_server_each(&server->cleartext, shut_link, server);
+}
+
+static void fresh_due(struct loop_timer *timer, herald_time now)
+{
+    struct server *server = CONTAINER_OF(timer, struct server, fresh_timer);
+    (void)now;
+    server->fresh_over = true;
+    shut_links(server);
+}
+
 static void turn_ended(struct loop_work *work, herald_time now)
 {
     struct server *server = CONTAINER_OF(work, struct server, turn_end);
@@ -193,10 +229,13 @@ static void turn_ended(struct loop_work *work, herald_time now)
         server->options.worn_out(server, server->options.user);
         return;
     }
+    if (server->shut_due)
+        shut_links(server);
     if (!server->stopping || server->stopped || links_open(server) > 0)
         return;
     server->stopped = true;
     loop_timer_stop(server->loop, &server->shutdown_timer);
+    loop_timer_stop(server->loop, &server->fresh_timer);
     if (server->options.stopped != NULL)
         server->options.stopped(server, server->options.user);
 }
@@ -204,12 +243,6 @@ static void turn_ended(struct loop_work *work, herald_time now)
 static void log_due(struct loop_timer *timer, herald_time now)
 {
     flush_access_log(CONTAINER_OF(timer, struct server, log_timer), now);
-}
-
-static void shut_link(struct link *link, void *user)
-{
-    (void)user;
-    link_shutdown(link);
 }
 
 static void cut_link(struct link *link, void *user)
@@ -238,9 +271,12 @@ void server_shutdown(struct server *server, herald_time graceful)
     bool first = !server->stopping;
     server->stopping = true;
     if (first) {
+        for (size_t i = 0; i < server->listener_count && graceful > 0; i++)
+            listener_drain(server->listeners[i]);
         server_close_listeners(server);
-        link_server_each(&server->secure, shut_link, server);
-        link_server_each(&server->cleartext, shut_link, server);
+        shut_links(server);
+        (void)loop_timer_set(server->loop, &server->fresh_timer,
+                             loop_now(server->loop) + FRESH_TIME);
     }
     if (graceful == 0) {
         cut_all(server);
@@ -264,6 +300,7 @@ void server_destroy(struct server *server)
         loop_turn(server->loop);
     loop_work_remove(&server->turn_end);
     loop_timer_stop(server->loop, &server->log_timer);
+    loop_timer_stop(server->loop, &server->fresh_timer);
     loop_timer_stop(server->loop, &server->shutdown_timer);
     struct handler *handler = server->options.handler;
     if (handler != NULL && handler->destroy != NULL)

@@ -97,6 +97,11 @@ static void dispatch(struct conn *conn, struct exchange *exchange)
     struct connection *connection = conn->host_data;
     struct server *server = connection->server;
     exchange->server_data = server;
+    connection->used = true;
+    if (server->stopping && !connection->shut) {
+        server->shut_due = true;
+        loop_work_add(server->loop, &server->turn_end);
+    }
     server_fields_refresh(&server->fields, server->loop->now);
     exchange->defaults = &server->fields.list;
     count_request(server, exchange);
@@ -158,7 +163,7 @@ static struct conn *open_connection(struct link *link, const struct conn_info *i
     const struct engine *engine = find_engine(server, alpn);
     link_set_user(link, NULL);
     server->counters.connections_accepted++;
-    if (engine == NULL || server->stopping) {
+    if (engine == NULL || server->fresh_over) {
         server->counters.connections_no_protocol += engine == NULL;
         return NULL;
     }

@@ -40,9 +40,11 @@ struct server {
     struct server_fields fields;
     struct limits limits[SERVER_AGES];
     struct loop_work turn_end;
-    struct loop_timer log_timer, shutdown_timer;
+    struct loop_timer log_timer, shutdown_timer, fresh_timer;
     uint64_t seed, requests_maximum, connection_number;
     bool bound, started, stopping, stopped, worn_out;
+    bool shut_due; /* stopping: a connection has had its first request */
+    bool fresh_over;
 };
 
 struct connection {
@@ -50,6 +52,8 @@ struct connection {
     struct link *link;
     struct conn *conn;
     struct push_diary *diary; /* made at first use */
+    bool used;                /* a request has come */
+    bool shut;                /* conn->shutdown has been called */
 };
 
 /* server_connection.c */

@@ -109,6 +109,8 @@ static void begin_end(struct supervisor *supervisor, int exit_code)
         uv_timer_start(&supervisor->deadline, on_deadline, patience / HERALD_MILLISECOND, 0);
         for (unsigned i = 0; i < supervisor->count; i++)
             uv_timer_stop(&supervisor->workers[i].pause);
+        /* While one process has them open, the kernel queues connections nobody will accept. */
+        supervisor_sockets_close(&supervisor->sockets);
     }
     signal_workers(supervisor, SIGTERM);
     end_if_empty(supervisor);

@@ -248,6 +248,45 @@ static void shutdown_ends_what_is_idle_and_waits_for_the_rest(void **state)
         close(late);
 }
 
+static void a_connection_just_made_gets_its_answer(void **state)
+{
+    struct rig *rig = *state;
+    begin(rig);
+    int accepted = connect_to(rig), queued;
+    for (int i = 0; i < 20 && rig->server != NULL; i++)
+        turn(rig);
+    queued = connect_to(rig);
+    server_shutdown(rig->server, 10 * HERALD_SECOND);
+    send_text(rig, accepted, GET("/"));
+    send_text(rig, queued, GET("/"));
+    assert_true(receive(rig, accepted, "200 OK\n"));
+    assert_true(receive(rig, queued, "200 OK\n"));
+    /* Closed by the server, long before anything is idle for too long. */
+    assert_true(receive(rig, accepted, NULL));
+    assert_true(receive(rig, queued, NULL));
+    close(accepted);
+    close(queued);
+    for (int i = 0; i < 300 && rig->stopped == 0; i++)
+        turn(rig);
+    assert_int_equal(rig->stopped, 1);
+}
+
+static void a_silent_connection_holds_nothing_up(void **state)
+{
+    struct rig *rig = *state;
+    begin(rig);
+    int silent = connect_to(rig);
+    for (int i = 0; i < 5; i++)
+        turn(rig);
+    herald_time before = loop_now(rig->loop);
+    server_shutdown(rig->server, 100 * HERALD_SECOND);
+    for (int i = 0; i < 300 && rig->stopped == 0; i++)
+        turn(rig);
+    assert_int_equal(rig->stopped, 1);
+    assert_true(loop_now(rig->loop) - before < 3 * HERALD_SECOND);
+    close(silent);
+}
+
 static void what_outlasts_the_graceful_timeout_is_cut(void **state)
 {
     struct rig *rig = *state;
@@ -369,6 +408,8 @@ int main(void)
         RIG_TEST(default_fields_can_be_left_out),
         RIG_TEST(other_hosts_are_not_served),
         RIG_TEST(shutdown_ends_what_is_idle_and_waits_for_the_rest),
+        RIG_TEST(a_connection_just_made_gets_its_answer),
+        RIG_TEST(a_silent_connection_holds_nothing_up),
         RIG_TEST(what_outlasts_the_graceful_timeout_is_cut),
         RIG_TEST(a_second_stop_may_be_at_once),
         RIG_TEST(a_worker_wears_out),
