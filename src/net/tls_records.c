@@ -24,9 +24,21 @@ static void count_content(struct tls_session *session, size_t length)
         forgiven < session->empty_records ? (unsigned)forgiven : session->empty_records;
 }
 
+/* The input is used up: is it time to wait for more, or has there been too little in it? */
+static int end_of_input(struct tls_session *session)
+{
+    if (session->empty_records <= EMPTY_MAXIMUM)
+        return HERALD_ERROR_AGAIN;
+    gnutls_alert_send(session->session, GNUTLS_AL_FATAL, GNUTLS_A_UNEXPECTED_MESSAGE);
+    return tls_session_fail(session, HERALD_ERROR_LIMIT, "too many TLS records without content");
+}
+
 int64_t tls_session_read(struct tls_session *session, uint8_t *plain, size_t capacity)
 {
-    for (;;) {
+    if (session->ticket_came)
+        save_session(session);
+    /* Asking GnuTLS only to hear that there is nothing costs as much as a small record. */
+    while (session->input.length > 0 || gnutls_record_check_pending(session->session) > 0) {
         size_t before = session->input.length;
         ssize_t count = gnutls_record_recv(session->session, plain, capacity);
         if (session->ticket_came)
@@ -39,14 +51,9 @@ int64_t tls_session_read(struct tls_session *session, uint8_t *plain, size_t cap
             return HERALD_ERROR_CLOSED;
         if (count == GNUTLS_E_AGAIN || count == GNUTLS_E_INTERRUPTED) {
             /* GnuTLS also stops here after a record without content. */
-            if (session->empty_records <= EMPTY_MAXIMUM) {
-                if (session->input.length > 0 && session->input.length < before)
-                    continue;
-                return HERALD_ERROR_AGAIN;
-            }
-            gnutls_alert_send(session->session, GNUTLS_AL_FATAL, GNUTLS_A_UNEXPECTED_MESSAGE);
-            return tls_session_fail(session, HERALD_ERROR_LIMIT,
-                                    "too many TLS records without content");
+            if (session->empty_records > EMPTY_MAXIMUM || session->input.length == before)
+                break;
+            continue;
         }
         if (count == GNUTLS_E_REHANDSHAKE) {
             gnutls_alert_send(session->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
@@ -58,6 +65,7 @@ int64_t tls_session_read(struct tls_session *session, uint8_t *plain, size_t cap
         if (code != 0)
             return code;
     }
+    return end_of_input(session);
 }
 
 int tls_session_write(struct tls_session *session, struct span data, size_t record)
