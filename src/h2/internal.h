@@ -5,8 +5,9 @@
  *  - A function returning int returns 0, or a negative code when the *connection* is over; then the
  *    GOAWAY has been queued and the caller only passes the code on. What is wrong with one stream
  *    is dealt with where it is found.
- *  - A stream that has ended stays in memory until h2_reap at the end of recv, pull or expire, so a
- *    pointer to it is good for the whole call even when an event ends it.
+ *  - A stream that has ended stays in memory until h2_reap, which runs between two received frames
+ *    and at the end of recv, pull and expire. So a pointer to it is good while one frame is dealt
+ *    with, even when an event ends it; its state is H2_CLOSED then.
  */
 #ifndef H2_INTERNAL_H
 #define H2_INTERNAL_H
