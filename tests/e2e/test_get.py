@@ -747,6 +747,19 @@ def test_certificates_are_verified(
         assert get("--connect-to", f"127.0.0.1:{port}", url).code == 1
 
 
+def test_client_certificates(get: Get, authority: Authority, folder: Path) -> None:
+    leaf, key = authority.leaf("mutual", "DNS:localhost")
+    with nghttpd(folder, "--verify-client", str(key), str(leaf)) as port:
+        url = f"https://localhost:{port}/style.css"
+        trust = ["--cacert", str(authority.file), "--connect-to", f"127.0.0.1:{port}"]
+        assert get(*trust, url).code == 1
+        shown = get(*trust, "--cert", leaf, "--key", key, url)
+        assert (shown.code, shown.body) == (0, b"body {}\n"), shown.error
+        wrong = get(*trust, "--cert", leaf, "--key", authority.path / "ca-key.pem", url)
+        assert wrong.code == 2
+        assert len(wrong.error.splitlines()) == 1
+
+
 # ---- servers that misbehave ----
 
 
