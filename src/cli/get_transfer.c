@@ -202,7 +202,6 @@ static void on_readable(struct client_request *request)
         transfer->received += data.length;
         if (!transfer->redirecting) {
             get_progress_add(&transfer->get->progress, data.length);
-            get_progress_hide(&transfer->get->progress);
             if (get_sink_write(&transfer->sink, data) != 0) {
                 get_transfer_end(transfer, EXIT_CODE_FAILURE);
                 return;

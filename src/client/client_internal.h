@@ -121,6 +121,21 @@ void request_fail(struct request *request, int reason, const char *text);
 /* Cuts all that leads from and to a client that goes. */
 void request_orphan(struct request *request);
 
+/* Without an exchange yet, in the client's list. NULL when memory is out. */
+struct request *request_create(struct client *client, struct origin *origin);
+
+/* Nothing of the client leads to the request any more. */
+void request_detach(struct request *request);
+void request_set_deadline(struct request *request);
+
+/* What the engine says about the exchange of a request (its user). */
+extern const struct exchange_events request_exchange_events;
+
+/* pushed.c */
+
+/* A promise: becomes a request of its own, or is refused. */
+void request_pushed(struct exchange *exchange, struct exchange *promised);
+
 /* client.c */
 
 void client_schedule(struct client *client);

@@ -4,8 +4,6 @@
 
 #define ATTEMPTS_MAXIMUM 4
 
-static const struct exchange_events exchange_events;
-
 static struct request *request_of(struct exchange *exchange)
 {
     return exchange->user;
@@ -18,7 +16,7 @@ static struct loop *loop_of(const struct request *request)
 
 /* ---- deadlines ---- */
 
-static void set_deadline(struct request *request)
+void request_set_deadline(struct request *request)
 {
     herald_time due = request->total_due;
 
@@ -61,8 +59,7 @@ static void leave_connection(struct request *request, bool served)
         connection_remove(connection, served);
 }
 
-/* Nothing of the client leads to the request any more. */
-static void detach(struct request *request)
+void request_detach(struct request *request)
 {
     if (request->client == NULL)
         return;
@@ -77,7 +74,7 @@ static void detach(struct request *request)
     request->client = NULL;
 }
 
-static struct request *new_request(struct client *client, struct origin *origin)
+struct request *request_create(struct client *client, struct origin *origin)
 {
     struct request *request = calloc(1, sizeof(*request));
 
@@ -97,7 +94,7 @@ static struct request *new_request(struct client *client, struct origin *origin)
 static void finish(struct request *request, int reason)
 {
     request->base.is_closed = true;
-    detach(request);
+    request_detach(request);
     if (request->base.events != NULL && request->base.events->closed != NULL)
         request->base.events->closed(&request->base, reason);
 }
@@ -153,8 +150,8 @@ int request_build(struct request *request, const struct message *message)
         if (request->body.length > 0 || method_expects_content(message->method))
             whole.content_length = request->body.length;
     }
-    struct exchange *exchange =
-        exchange_new_request(&whole, request->client->config.limits, &exchange_events, request);
+    struct exchange *exchange = exchange_new_request(&whole, request->client->config.limits,
+                                                     &request_exchange_events, request);
     if (exchange == NULL)
         return HERALD_ERROR_INVALID;
     if (request->has_priority)
@@ -209,7 +206,7 @@ void request_assigned(struct request *request, struct connection *connection, he
     request->base.attempts++;
     request->first_byte_due = due_after(now, request->first_byte_timeout);
     connection_add(connection);
-    set_deadline(request);
+    request_set_deadline(request);
 }
 
 /* ---- what the engine says ---- */
@@ -229,7 +226,7 @@ static void on_head(struct exchange *exchange)
 
     request->shown = true;
     request->first_byte_due = HERALD_NEVER;
-    set_deadline(request);
+    request_set_deadline(request);
     if (request->base.events->head != NULL)
         request->base.events->head(&request->base);
 }
@@ -281,54 +278,12 @@ static void on_closed(struct exchange *exchange, int reason)
     finish(request, reason);
 }
 
-/* RFC 9113 section 8.4: the server must be authoritative; this connection was made for one origin.
- */
-static bool promise_is_ours(const struct exchange *exchange, const struct exchange *promised)
-{
-    return span_equals_ignoring_case(promised->outgoing.authority, exchange->outgoing.authority) &&
-           span_equals_ignoring_case(promised->outgoing.scheme, exchange->outgoing.scheme);
-}
-
-static void on_pushed(struct exchange *exchange, struct exchange *promised)
-{
-    struct request *parent = request_of(exchange);
-    struct request *request = NULL;
-
-    parent->shown = true;
-    if (parent->base.events->pushed == NULL || parent->client == NULL ||
-        parent->connection == NULL || !promise_is_ours(exchange, promised))
-        goto refuse;
-    request = new_request(parent->client, parent->origin);
-    if (request == NULL)
-        goto refuse;
-    request->base.exchange = promised;
-    request->base.is_pushed = true;
-    request->base.attempts = 1;
-    request->total_due = parent->total_due;
-    request->connection = parent->connection;
-    if (!parent->base.events->pushed(&parent->base, &request->base))
-        goto refuse;
-    promised->events = &exchange_events;
-    promised->user = request;
-    connection_add(request->connection);
-    set_deadline(request);
-    (void)exchange_accept_push(promised);
-    return;
-refuse:
-    if (request != NULL) {
-        detach(request);
-        free(request);
-    }
-    exchange_cancel(promised, HERALD_ERROR_CANCELLED);
-    exchange_release(promised);
-}
-
-static const struct exchange_events exchange_events = {
+const struct exchange_events request_exchange_events = {
     .head = on_head,
     .informational = on_informational,
     .readable = on_readable,
     .writable = on_writable,
-    .pushed = on_pushed,
+    .pushed = request_pushed,
     .closed = on_closed,
 };
 
@@ -379,7 +334,7 @@ int client_request_start(struct client *client, const struct client_request_opti
         return HERALD_ERROR_NOMEM;
     if (origin->waiting_count >= client->config.queue_length)
         return HERALD_ERROR_LIMIT;
-    struct request *request = new_request(client, origin);
+    struct request *request = request_create(client, origin);
     if (request == NULL) {
         client_schedule(client);
         return HERALD_ERROR_NOMEM;
@@ -387,12 +342,12 @@ int client_request_start(struct client *client, const struct client_request_opti
     take_options(request, options, loop_now(client->config.loop));
     error = request_build(request, &options->message);
     if (error != 0) {
-        detach(request);
+        request_detach(request);
         free(request);
         return error;
     }
     origin_enqueue(origin, request, false);
-    set_deadline(request);
+    request_set_deadline(request);
     *result = &request->base;
     return 0;
 }
@@ -406,7 +361,7 @@ void client_request_cancel(struct client_request *base, int reason)
     base->is_closed = true;
     exchange_cancel(base->exchange, reason);
     leave_connection(request, false);
-    detach(request);
+    request_detach(request);
 }
 
 void client_request_release(struct client_request *base)
@@ -418,7 +373,7 @@ void client_request_release(struct client_request *base)
     if (!base->is_closed && exchange->in_ended && exchange->out_ended) {
         base->is_closed = true;
         leave_connection(request, true);
-        detach(request);
+        request_detach(request);
     }
     client_request_cancel(base, HERALD_ERROR_CANCELLED);
     exchange_release(base->exchange);
