@@ -11,10 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* O_NONBLOCK: opening a FIFO or a device must not wait. */
 #define FILE_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
+/* Twice the longest tick (10 ms). */
+#define SETTLING_TIME (20 * HERALD_MILLISECOND)
 
 /* A rename beside us makes the kernel give up its proof that the way stays inside (EAGAIN). */
 #define RACES_MAXIMUM 16
@@ -115,7 +119,8 @@ static enum file_result describe(int descriptor, const char *name, struct file *
         .descriptor = descriptor,
         .references = 1,
         .size = (uint64_t)status.st_size,
-        .modified = status.st_mtim.tv_sec,
+        .modified = status.st_mtim,
+        .changed = status.st_ctim,
         .content_type = media_type_of_path(span_from_text(name)),
     };
     uint64_t nanoseconds =
@@ -123,6 +128,7 @@ static enum file_result describe(int descriptor, const char *name, struct file *
     snprintf(created->etag, sizeof(created->etag), "\"%llx-%llx-%llx\"",
              (unsigned long long)status.st_ino, (unsigned long long)status.st_size,
              (unsigned long long)nanoseconds);
+    date_format(status.st_mtim.tv_sec, created->last_modified);
     *file = created;
     return FILE_FOUND;
 }
@@ -150,6 +156,42 @@ enum file_result file_open_path(const char *path, struct file **file)
     return finish_open(open(path, FILE_FLAGS), path, file);
 }
 
+static bool same_time(struct timespec left, struct timespec right)
+{
+    return left.tv_sec == right.tv_sec && left.tv_nsec == right.tv_nsec;
+}
+
+bool file_is_settled(const struct file *file)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+        return false;
+    int64_t age = (int64_t)(now.tv_sec - file->changed.tv_sec) * (int64_t)HERALD_SECOND +
+                  now.tv_nsec - file->changed.tv_nsec;
+    return age > (int64_t)SETTLING_TIME;
+}
+
+bool file_is_unchanged(const struct file *file)
+{
+    struct stat status;
+    return fstat(file->descriptor, &status) == 0 && (uint64_t)status.st_size == file->size &&
+           same_time(status.st_mtim, file->modified) && same_time(status.st_ctim, file->changed);
+}
+
+void file_load_content(struct file *file)
+{
+    size_t size = (size_t)file->size;
+    if (file->content != NULL || file->size == 0 || file->size > FILE_CONTENT_MAXIMUM)
+        return;
+    uint8_t *content = malloc(size);
+    if (content == NULL)
+        return;
+    if (pread(file->descriptor, content, size, 0) == (ssize_t)size && file_is_unchanged(file))
+        file->content = content;
+    else
+        free(content);
+}
+
 struct file *file_retain(struct file *file)
 {
     file->references++;
@@ -161,5 +203,6 @@ void file_release(struct file *file)
     if (file == NULL || --file->references > 0)
         return;
     close(file->descriptor);
+    free(file->content);
     free(file);
 }

@@ -5,15 +5,21 @@
 
 #include "base/span.h"
 #include "http/body.h"
+#include "http/date.h"
 #include <sys/stat.h>
+
+/* Files up to this size may be held in memory. */
+#define FILE_CONTENT_MAXIMUM 16384
 
 struct file {
     int descriptor;
     unsigned references;
     uint64_t size;
-    int64_t modified; /* seconds since 1970 */
-    char etag[64];    /* strong, with its quotes */
+    struct timespec modified, changed; /* contents; contents, name or permissions */
+    char etag[64];                     /* strong, with its quotes */
+    char last_modified[DATE_LENGTH];
     struct span content_type;
+    uint8_t *content; /* all of it, or NULL: to be read from the descriptor */
 };
 
 /* A folder whose files are opened: the root never changes, whatever happens to its name. */
@@ -42,6 +48,16 @@ enum file_result file_open(const struct file_root *root, const char *name, struc
 
 /* The same for any path of the machine, as the program itself names it. */
 enum file_result file_open_path(const char *path, struct file **file);
+
+/* Reads a small file into `content`, if it does not change meanwhile and memory allows. */
+void file_load_content(struct file *file);
+
+/* False while a change could still come that the file's times would not show: they move with the
+ * kernel's tick. */
+bool file_is_settled(const struct file *file);
+
+/* Whether the open file still is what it was: not written to, replaced or removed. */
+bool file_is_unchanged(const struct file *file);
 
 struct file *file_retain(struct file *file);
 void file_release(struct file *file); /* NULL is allowed */

@@ -1,21 +1,25 @@
 #include "server/folder.h"
 
 #include "http/conditional.h"
-#include "http/date.h"
 #include "http/range.h"
+#include "net/loop.h"
+#include "server/file_cache.h"
 #include "server/file_source.h"
 #include "server/folder_path.h"
+#include "server/server.h"
 #include "server/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define DEFAULT_INDEX "index.html"
+#define DEFAULT_INDEX  "index.html"
+#define COPIED_MAXIMUM 1024
 
 struct folder {
     struct handler base;
     struct file_root root;
+    struct file_cache *cache;
     struct span prefix;
     const char *index;
     bool dotfiles;
@@ -59,7 +63,7 @@ struct answer {
     struct exchange *exchange;
     struct file *file;
     struct validators validators;
-    char modified[DATE_LENGTH], range[RANGE_CONTENT_LENGTH];
+    char range[RANGE_CONTENT_LENGTH];
     int64_t now;
     struct field fields[6];
     size_t count;
@@ -71,6 +75,22 @@ static void add_field(struct answer *answer, enum known_name known, struct span 
         (struct field){.name = known_name_text(known), .value = value, .known = known};
 }
 
+static void release_file(void *file)
+{
+    file_release(file);
+}
+
+/* From memory: small pieces are cheaper copied than counted. */
+static int send_content(struct exchange *exchange, struct file *file, uint64_t first,
+                        uint64_t length)
+{
+    struct span bytes = span_make(file->content + first, (size_t)length);
+    int result = length <= COPIED_MAXIMUM
+                     ? exchange_write(exchange, bytes)
+                     : exchange_write_reference(exchange, bytes, release_file, file_retain(file));
+    return result < 0 ? result : exchange_finish(exchange, NULL, 0);
+}
+
 static int send_range(struct answer *answer, unsigned status, uint64_t first, uint64_t length)
 {
     struct exchange *exchange = answer->exchange;
@@ -78,12 +98,14 @@ static int send_range(struct answer *answer, unsigned status, uint64_t first, ui
     int result = exchange_respond(exchange, status, answer->fields, answer->count, length);
     if (result < 0)
         return result;
+    exchange_discard_input(exchange);
+    if (answer->file->content != NULL)
+        return send_content(exchange, answer->file, first, length);
     struct body_source *source = file_source_create(&exchange->arena, answer->file, first, length);
     if (source == NULL) {
         exchange_cancel(exchange, HERALD_ERROR_INTERNAL);
         return HERALD_ERROR_NOMEM;
     }
-    exchange_discard_input(exchange);
     return exchange_write_source(exchange, source);
 }
 
@@ -115,13 +137,12 @@ static int answer_file(struct exchange *exchange, struct file *file)
     struct answer answer = {
         .exchange = exchange,
         .file = file,
-        .validators = {.etag = span_from_text(file->etag), .last_modified = file->modified},
+        .validators = {.etag = span_from_text(file->etag), .last_modified = file->modified.tv_sec},
         .now = time(NULL),
     };
     const struct message *request = &exchange->incoming;
-    date_format(file->modified, answer.modified);
     add_field(&answer, KNOWN_ETAG, answer.validators.etag);
-    add_field(&answer, KNOWN_LAST_MODIFIED, span_make(answer.modified, DATE_LENGTH));
+    add_field(&answer, KNOWN_LAST_MODIFIED, span_make(file->last_modified, DATE_LENGTH));
     switch (condition_evaluate(&request->fields, request->method, &answer.validators, true,
                                answer.now)) {
     case CONDITION_NOT_MODIFIED:
@@ -133,6 +154,16 @@ static int answer_file(struct exchange *exchange, struct file *file)
     }
 }
 
+/* Without a server (in tests) there is no clock to tell how old an entry is. */
+static enum file_result open_file(struct folder *folder, const struct exchange *exchange,
+                                  const char *name, struct file **file)
+{
+    const struct server *server = server_of(exchange);
+    if (server == NULL)
+        return file_open(&folder->root, name, file);
+    return file_cache_open(folder->cache, name, server_loop(server)->now, file);
+}
+
 static int answer_index(struct folder *folder, struct exchange *exchange, struct folder_path *path)
 {
     size_t room = FOLDER_PATH_MAXIMUM - (size_t)(path->name - path->text) - path->length;
@@ -141,7 +172,7 @@ static int answer_index(struct folder *folder, struct exchange *exchange, struct
     if (added < 0 || (size_t)added >= room)
         return answer_error(exchange, FILE_ABSENT);
     struct file *file = NULL;
-    enum file_result result = file_open(&folder->root, path->name, &file);
+    enum file_result result = open_file(folder, exchange, path->name, &file);
     if (result == FILE_IS_FOLDER)
         result = FILE_ABSENT;
     int answered =
@@ -152,17 +183,17 @@ static int answer_index(struct folder *folder, struct exchange *exchange, struct
 
 static int answer_path(struct folder *folder, struct exchange *exchange, struct folder_path *path)
 {
+    if (path->slash)
+        return answer_index(folder, exchange, path);
     struct file *file = NULL;
-    enum file_result result = file_open(&folder->root, path->name, &file);
+    enum file_result result = open_file(folder, exchange, path->name, &file);
     int answered;
-    if (result == FILE_FOUND && !path->slash)
+    if (result == FILE_FOUND)
         answered = answer_file(exchange, file);
-    else if (result == FILE_IS_FOLDER && path->slash)
-        answered = answer_index(folder, exchange, path);
     else if (result == FILE_IS_FOLDER)
         answered = redirect_to_slash(exchange);
     else
-        answered = answer_error(exchange, result == FILE_FOUND ? FILE_ABSENT : result);
+        answered = answer_error(exchange, result);
     file_release(file);
     return answered;
 }
@@ -190,6 +221,7 @@ static void folder_start(struct handler *handler, struct exchange *exchange)
 static void folder_destroy(struct handler *handler)
 {
     struct folder *folder = CONTAINER_OF(handler, struct folder, base);
+    file_cache_destroy(folder->cache);
     file_root_close(&folder->root);
     free(folder);
 }
@@ -206,7 +238,12 @@ int folder_create(const struct folder_options *options, struct handler **handler
         .dotfiles = options->dotfiles,
     };
     int result = file_root_open(&folder->root, options->root);
+    if (result == 0) {
+        folder->cache = file_cache_create(&folder->root);
+        result = folder->cache == NULL ? HERALD_ERROR_NOMEM : 0;
+    }
     if (result < 0) {
+        file_root_close(&folder->root);
         free(folder);
         return result;
     }
