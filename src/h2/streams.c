@@ -116,6 +116,7 @@ void h2_stream_close(struct h2_stream *stream, enum h2_ending ending, int reason
     list_append(&conn->dead, &stream->all);
     list_remove(&stream->waiting);
     list_remove(&stream->crediting);
+    list_remove(&stream->queued);
     h2_scheduler_remove(&conn->scheduler, &stream->node);
     h2_flow_credit_connection(conn, stream->unread);
     stream->unread = 0;
@@ -123,18 +124,6 @@ void h2_stream_close(struct h2_stream *stream, enum h2_ending ending, int reason
     stream->small_data = 0;
     h2_stream_remember(conn, stream->id, ending);
     h2_push_next(conn);
-}
-
-/* The response is out and the peer still sends what nobody wants. */
-static bool should_stop_input(const struct h2_stream *stream)
-{
-    const struct exchange *exchange = stream->exchange;
-    uint64_t length = exchange->incoming.content_length;
-    if (!exchange->in_discarded)
-        return false;
-    return exchange_drain_exceeded(exchange) ||
-           (length != CONTENT_LENGTH_UNKNOWN && !exchange->tunnel &&
-            length - exchange->body_bytes_in > h2_limits(stream->conn)->drain_size);
 }
 
 void h2_stream_end_local(struct h2_stream *stream)
@@ -160,7 +149,9 @@ void h2_stream_end_remote(struct h2_stream *stream)
 
 void h2_stream_stop_input(struct h2_stream *stream)
 {
-    if (!should_stop_input(stream))
+    /* Not at once, even when Content-Length tells how much is to come: some clients do not look at a
+     * response that comes together with RST_STREAM. */
+    if (!exchange_drain_exceeded(stream->exchange))
         return;
     if (stream->exchange->is_client)
         h2_stream_reset(stream, H2_CANCEL, HERALD_ERROR_CANCELLED);
