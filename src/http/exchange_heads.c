@@ -35,24 +35,6 @@ int exchange_inform(struct exchange *exchange, unsigned status, const struct fie
     return 0;
 }
 
-static int add_defaults(struct exchange *exchange, struct fields *fields)
-{
-    const struct fields *defaults = exchange->defaults;
-    size_t own = fields->count;
-
-    for (size_t i = 0; defaults != NULL && i < defaults->count; i++) {
-        const struct field *field = &defaults->items[i];
-        bool present = false;
-
-        for (size_t j = 0; j < own && !present; j++)
-            present = span_equals(fields->items[j].name, field->name);
-        int error = present ? 0 : fields_add_copy(fields, &exchange->arena, *field);
-        if (error != 0)
-            return error;
-    }
-    return 0;
-}
-
 static bool opens_tunnel(const struct message *request, unsigned status)
 {
     if (status == 101)
@@ -93,8 +75,8 @@ int exchange_respond(struct exchange *exchange, unsigned status, const struct fi
     error = outgoing_fields_copy(&exchange->arena, OUTGOING_RESPONSE, fields, count, spare, &copy);
     if (error == 0 && content_length != CONTENT_LENGTH_UNKNOWN)
         error = outgoing_add_content_length(&copy, &exchange->arena, content_length);
-    if (error == 0)
-        error = add_defaults(exchange, &copy);
+    if (error == 0 && exchange->defaults != NULL)
+        error = outgoing_add_defaults(&copy, &exchange->arena, exchange->defaults);
     if (error != 0)
         return error;
     struct exchange_item *item = exchange_add_item(exchange, EXCHANGE_HEAD);

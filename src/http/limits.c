@@ -52,5 +52,9 @@ const struct limits limits_default = {
     .glitch_rate = 330,
     .empty_data_frames = 100,
     .small_data_budget = 25600,
+    .overhead_ratio = 8,
+    .overhead_free = MIB,
+    .window_update_burst = 5,
+    .priority_burst = 100,
     .pushes_concurrent = 32,
 };

@@ -52,7 +52,11 @@ struct limits {
     uint32_t glitch_burst, glitch_rate;
     uint32_t empty_data_frames;
     uint32_t small_data_budget; /* bytes; see H2-17 in the attack catalogue */
-    uint32_t pushes_concurrent; /* streams this side has promised and not finished */
+    uint32_t overhead_ratio; /* bytes received a byte of content, once over overhead_free; 0: off */
+    uint32_t overhead_free;  /* bytes */
+    uint32_t window_update_burst; /* WINDOW_UPDATEs beyond what streams and DATA sent account for */
+    uint32_t priority_burst;      /* PRIORITY and PRIORITY_UPDATE frames a stream, and at first */
+    uint32_t pushes_concurrent;   /* streams this side has promised and not finished */
 };
 
 /* The defaults; what a server starts from. */

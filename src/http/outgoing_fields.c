@@ -89,43 +89,95 @@ static void copy_lower(uint8_t *destination, struct span source)
     }
 }
 
-int outgoing_fields_copy(struct arena *arena, enum outgoing_kind kind, const struct field *fields,
-                         size_t count, size_t spare, struct fields *copy)
+/* The number of a name in lower case, from the field when it is right about it. */
+static enum known_name known_of(const struct field *field)
+{
+    enum known_name known = (enum known_name)field->known;
+
+    if (known != KNOWN_NONE && span_equals(known_name_text(known), field->name))
+        return known;
+    return known_name_find(field->name);
+}
+
+/* How many bytes of the arena the copies take; negative for a field that may not be sent. */
+static int64_t measure(const struct field *fields, size_t count)
 {
     size_t size = 0;
 
-    *copy = (struct fields){0};
     for (size_t i = 0; i < count; i++) {
-        struct span value = span_trim(fields[i].value);
-        if (!field_is_token(fields[i].name) || !field_value_bytes_are_valid(value))
+        bool known = known_of(&fields[i]) != KNOWN_NONE;
+        if ((!known && !field_is_token(fields[i].name)) ||
+            !field_value_bytes_are_valid(span_trim(fields[i].value)))
             return HERALD_ERROR_INVALID;
-        size += fields[i].name.length + value.length;
+        size += (known ? 0 : fields[i].name.length) + fields[i].value.length;
     }
+    return (int64_t)size;
+}
+
+/* `*bytes` moves behind what has been copied. */
+static void copy_field(const struct field *source, struct field *copy, uint8_t **bytes)
+{
+    struct span value = span_trim(source->value);
+    enum known_name known = known_of(source);
+
+    *copy = (struct field){.name = known_name_text(known), .flags = source->flags};
+    if (known == KNOWN_NONE) {
+        copy_lower(*bytes, source->name);
+        copy->name = span_make(*bytes, source->name.length);
+        *bytes += source->name.length;
+        known = known_name_find(copy->name);
+    }
+    copy->known = (uint16_t)known;
+    copy->value = span_make(*bytes, value.length);
+    if (value.length != 0)
+        memcpy(*bytes, value.data, value.length);
+    *bytes += value.length;
+}
+
+int outgoing_fields_copy(struct arena *arena, enum outgoing_kind kind, const struct field *fields,
+                         size_t count, size_t spare, struct fields *copy)
+{
+    int64_t size = measure(fields, count);
+
+    *copy = (struct fields){0};
+    if (size < 0)
+        return (int)size;
     if (count + spare == 0)
         return 0;
-    uint8_t *bytes = arena_alloc(arena, size);
+    uint8_t *bytes = arena_alloc(arena, (size_t)size);
     if (bytes == NULL || fields_reserve(copy, arena, count + spare) != 0)
         return HERALD_ERROR_NOMEM;
-
     for (size_t i = 0; i < count; i++) {
         struct field *field = &copy->items[copy->count];
-        struct span value = span_trim(fields[i].value);
+        copy_field(&fields[i], field, &bytes);
+        copy->count += !is_left_out(kind, (enum known_name)field->known, field->value);
+    }
+    return 0;
+}
 
-        copy_lower(bytes, fields[i].name);
-        *field = (struct field){
-            .name = span_make(bytes, fields[i].name.length),
-            .value = span_make(bytes + fields[i].name.length, value.length),
-            .known = fields[i].known,
-            .flags = fields[i].flags,
-        };
-        if (field->known == KNOWN_NONE)
-            field->known = (uint16_t)known_name_find(field->name);
-        if (is_left_out(kind, (enum known_name)field->known, value))
-            continue;
-        if (value.length != 0)
-            memcpy(bytes + field->name.length, value.data, value.length);
-        bytes += field->name.length + value.length;
-        copy->count++;
+static bool has_name(const struct fields *fields, size_t count, const struct field *wanted)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fields->items[i].known == wanted->known &&
+            (wanted->known != KNOWN_NONE || span_equals(fields->items[i].name, wanted->name)))
+            return true;
+    }
+    return false;
+}
+
+int outgoing_add_defaults(struct fields *fields, struct arena *arena, const struct fields *defaults)
+{
+    size_t own = fields->count, size = 0;
+
+    for (size_t i = 0; i < defaults->count; i++)
+        size += defaults->items[i].name.length + defaults->items[i].value.length;
+    uint8_t *bytes = arena_alloc(arena, size);
+    if (bytes == NULL || fields_reserve(fields, arena, defaults->count) != 0)
+        return HERALD_ERROR_NOMEM;
+    for (size_t i = 0; i < defaults->count; i++) {
+        struct field *field = &fields->items[fields->count];
+        copy_field(&defaults->items[i], field, &bytes);
+        fields->count += !has_name(fields, own, field);
     }
     return 0;
 }
@@ -137,7 +189,8 @@ int outgoing_content_length(const struct field *fields, size_t count, uint64_t *
     *length = CONTENT_LENGTH_UNKNOWN;
     for (size_t i = 0; i < count; i++) {
         uint64_t number;
-        if (!span_equals_ignoring_case(fields[i].name, name))
+        if (fields[i].name.length != name.length ||
+            !span_equals_ignoring_case(fields[i].name, name))
             continue;
         if (field_content_length(span_trim(fields[i].value), &number) != 0 ||
             (*length != CONTENT_LENGTH_UNKNOWN && *length != number))

@@ -23,6 +23,11 @@ int outgoing_content_length(const struct field *fields, size_t count, uint64_t *
 /* Appends a Content-Length field. Returns 0 or HERALD_ERROR_NOMEM. */
 int outgoing_add_content_length(struct fields *fields, struct arena *arena, uint64_t length);
 
+/* Appends copies of the fields in `defaults`, which are trusted, but of those that `fields` has
+ * already. Returns 0 or HERALD_ERROR_NOMEM. */
+int outgoing_add_defaults(struct fields *fields, struct arena *arena,
+                          const struct fields *defaults);
+
 /* True for the fields of RFC 9113 section 8.2.2: Connection, Keep-Alive, Proxy-Connection,
  * Transfer-Encoding, Upgrade. */
 bool field_is_connection_specific(enum known_name known);
