@@ -29,6 +29,12 @@ def check_module(root: Path, folder: Path) -> list[str]:
     return compare(where, present, listed(folder / "meson.build", r"'([^'\s]+\.c)'"), "source")
 
 
+def check_extension(root: Path) -> list[str]:
+    present = {path.name for path in (root / "python/herald/_ext").rglob("*.c")}
+    names = listed(root / "python/meson.build", r"'herald/_ext/([^'\s]+\.c)'")
+    return compare("python/meson.build", present, names, "source")
+
+
 def check_units(root: Path, folder: Path) -> list[str]:
     where = f"{folder.relative_to(root).as_posix()}/meson.build"
     present = {path.stem.removeprefix("test_") for path in folder.glob("test_*.c")}
@@ -50,9 +56,7 @@ def check(root: Path) -> list[str]:
     findings = []
     for folder in sorted(path for path in (root / "src").iterdir() if path.is_dir()):
         findings += check_module(root, folder)
-    extension = root / "python/herald/_ext"
-    if extension.is_dir():
-        findings += check_module(root, extension)
+    findings += check_extension(root)
     for folder in sorted(path for path in (root / "tests/unit").iterdir() if path.is_dir()):
         if any(folder.glob("test_*.c")) or (folder / "meson.build").exists():
             findings += check_units(root, folder)

@@ -198,7 +198,7 @@ def test_sources_all_listed(write: Write, tmp_path: Path) -> None:
         ("src/h2/deep/c.c", "src/h2/meson.build: deep/c.c is not listed"),
         ("tests/unit/h2/test_b.c", "tests/unit/h2/meson.build: b is not listed"),
         ("tests/fuzz/fuzz_b.c", "tests/fuzz/meson.build: b is not listed"),
-        ("python/herald/_ext/x.c", "python/herald/_ext/meson.build: x.c is not listed"),
+        ("python/herald/_ext/x.c", "python/meson.build: x.c is not listed"),
     ],
 )
 def test_sources_forgotten(write: Write, tmp_path: Path, name: str, expected: str) -> None:
