@@ -73,6 +73,7 @@ static int pull(struct conn *base, struct conn_out *out, herald_time now)
     enter(conn, now);
     h2_reap(conn);
     h2_shutdown_check(conn);
+    h2_slot_turn(conn);
     bool was_over = conn->over != 0;
     int result = leave(conn, h2_pull(conn, out));
     /* What is left to say when it is over has no failure of its own. */
@@ -193,6 +194,7 @@ static void init_lists(struct h2_conn *conn)
     list_init(&conn->spare);
     list_init(&conn->crediting);
     list_init(&conn->opening);
+    list_init(&conn->queued);
     list_init(&conn->blocked);
     list_init(&conn->dribbling);
     list_init(&conn->reserved);

@@ -90,7 +90,7 @@ static int request_done(struct h2_conn *conn, struct h2_stream *stream)
     if (stream->id > conn->highest_processed_id)
         conn->highest_processed_id = stream->id;
     conn->requests++;
-    conn_dispatch(&conn->base, exchange);
+    h2_slot_request(stream);
     bool last_request =
         h2_limits(conn)->requests != 0 && conn->requests >= h2_limits(conn)->requests;
     if (last_request || stream->id > H2_ID_MAXIMUM - ID_RESERVE)

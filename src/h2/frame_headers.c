@@ -41,14 +41,6 @@ static int open_trailers(struct h2_conn *conn, struct h2_stream *stream)
     return 0;
 }
 
-/* The slot rule: a stream counts while it is open, and its work counts until the owner has ended
- * it, whatever the peer did to the stream (H2-01). */
-static bool has_slot(const struct h2_conn *conn)
-{
-    uint32_t most = h2_limits(conn)->concurrent_streams;
-    return conn->peer_streams < most && conn->base.running < most + conn->local_streams;
-}
-
 static int open_request(struct h2_conn *conn)
 {
     uint32_t id = conn->frame.stream_id;
@@ -59,7 +51,7 @@ static int open_request(struct h2_conn *conn)
         h2_block_open(conn, H2_BLOCK_DISCARD, id);
         return 0;
     }
-    if (!has_slot(conn))
+    if (conn->peer_streams >= h2_limits(conn)->concurrent_streams)
         return refuse(conn, H2_REFUSED_STREAM);
     struct h2_stream *stream = h2_stream_open(conn, id, H2_OPEN, true);
     if (stream == NULL)

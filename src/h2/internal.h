@@ -73,6 +73,14 @@ int h2_block_fragment(struct h2_conn *conn, struct span fragment, bool last);
 /* Acts on the complete block and closes it. */
 int h2_block_done(struct h2_conn *conn);
 
+/* ---- slots.c ---- */
+
+/* The head of the stream's request is complete: dispatches it now, or when work has ended. */
+void h2_slot_request(struct h2_stream *stream);
+
+/* Dispatches what waits, as far as there are slots. Calls handlers. */
+void h2_slot_turn(struct h2_conn *conn);
+
 /* ---- streams.c ---- */
 
 /* NULL when memory is out. The stream is in the map and has no exchange. */

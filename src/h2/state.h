@@ -42,6 +42,7 @@ struct h2_stream {
     struct list all;           /* conn->streams, conn->dead or conn->spare */
     struct list waiting;       /* one of conn->opening, blocked, dribbling, reserved */
     struct list crediting;     /* conn->crediting */
+    struct list queued;        /* conn->queued */
     uint32_t id;
     uint8_t state; /* enum h2_state */
     bool by_peer : 1;
@@ -184,6 +185,7 @@ struct h2_conn {
     struct buf spill; /* rest of a field block that did not fit */
     uint32_t spill_stream;
     struct h2_scheduler scheduler;
+    struct list queued;    /* server: requests that wait for a slot; slots.c */
     struct list opening;   /* client: requests whose HEADERS have not been sent */
     struct list blocked;   /* only the connection's window holds them */
     struct list dribbling; /* wait for a window worth a frame */

@@ -48,6 +48,7 @@ struct h2_stream *h2_stream_open(struct h2_conn *conn, uint32_t id, enum h2_stat
     list_append(&conn->streams, &stream->all);
     list_init(&stream->waiting);
     list_init(&stream->crediting);
+    list_init(&stream->queued);
     stream->conn = conn;
     stream->id = id;
     stream->state = (uint8_t)state;

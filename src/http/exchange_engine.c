@@ -132,6 +132,12 @@ static void tell_readable(struct exchange *exchange)
     exchange->events->readable(exchange);
 }
 
+void exchange_deliver_late(struct exchange *exchange)
+{
+    if (exchange->in.queued > 0 && !exchange->closed)
+        tell_readable(exchange);
+}
+
 /* How many body bytes the incoming message may have. */
 static uint64_t incoming_maximum(const struct exchange *exchange)
 {

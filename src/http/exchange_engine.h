@@ -81,6 +81,10 @@ int exchange_deliver_body(struct exchange *exchange, struct span data);
 int exchange_deliver_end(struct exchange *exchange);
 bool exchange_drain_exceeded(const struct exchange *exchange);
 
+/* After a dispatch that came later than some of the body: `readable`, when there is something to
+ * read and the owner is still there. */
+void exchange_deliver_late(struct exchange *exchange);
+
 /* A promised exchange (made by exchange_new, its request in promised->outgoing) reaches the
  * client's owner, which holds it from then on. Returns 0, or HERALD_ERROR_REFUSED when it takes no
  * pushes: then the engine refuses the stream and calls exchange_deliver_closed or exchange_unhold.
