@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import ssl
@@ -169,6 +170,22 @@ def test_client_certificates(
     assert curl("--cert", certificate, "--key", key, url).body == b"over TLS\n"
     assert curl(url).code != 0
     assert curl("--cert", other, "--key", other_key, url).code != 0
+
+
+def test_application_sees_the_client_certificate(
+    serve_app: Callable[..., Server], tmp_path: Path, curl: Curl
+) -> None:
+    """The ASGI tls extension: chain as PEM, name as RFC 4514."""
+    certificate, key = make_certificate(tmp_path, "client", "client.example")
+    server = serve_app(
+        "asgi_basic:app", "--ca-certs", certificate, "--verify-mode", "CERT_OPTIONAL"
+    )
+    scope = json.loads(curl("--cert", certificate, "--key", key, f"{server.url}/scope").body)
+    tls = scope["extensions"]["tls"]
+    assert tls["client_cert_name"] == "CN=client"
+    assert [pem.split() for pem in tls["client_cert_chain"]] == [certificate.read_text().split()]
+    tls = json.loads(curl(f"{server.url}/scope").body)["extensions"]["tls"]
+    assert (tls["client_cert_name"], tls["client_cert_chain"]) == (None, [])
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

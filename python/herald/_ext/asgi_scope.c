@@ -110,34 +110,32 @@ static int put(PyObject *dict, PyObject *key, PyObject *value)
     return result;
 }
 
-/* The ASGI TLS extension (version 0.2). Certificates are given as PEM by helpers that need them;
- * the chain of the client is a list of PEM texts. */
+static int put_client_certificate(PyObject *tls, struct span certificate)
+{
+    if (certificate.length == 0)
+        return put(tls, ext_names.client_cert_chain, PyList_New(0)) < 0
+                   ? -1
+                   : PyDict_SetItem(tls, ext_names.client_cert_name, Py_None);
+    PyObject *pem = ext_pem(certificate);
+    PyObject *chain = pem == NULL ? NULL : Py_BuildValue("[N]", pem);
+    if (put(tls, ext_names.client_cert_chain, chain) < 0)
+        return -1;
+    return put(tls, ext_names.client_cert_name, ext_subject_name(certificate));
+}
+
+/* The ASGI TLS extension, version 0.2. The server's own certificate is left out, as it allows. */
 static PyObject *tls_extension(const struct conn_info *info)
 {
     PyObject *tls = PyDict_New();
-    PyObject *chain = PyList_New(0);
-    if (tls == NULL || chain == NULL)
-        goto failed;
-    if (info->client_certificate.length > 0) {
-        PyObject *pem = ext_pem(info->client_certificate);
-        int appended = pem == NULL ? -1 : PyList_Append(chain, pem);
-        Py_XDECREF(pem);
-        if (appended < 0)
-            goto failed;
-    }
-    if (put(tls, ext_names.server_cert, Py_NewRef(Py_None)) < 0 ||
-        PyDict_SetItem(tls, ext_names.client_cert_chain, chain) < 0 ||
-        put(tls, ext_names.client_cert_name, Py_NewRef(Py_None)) < 0 ||
-        put(tls, ext_names.client_cert_error, Py_NewRef(Py_None)) < 0 ||
+    if (tls == NULL)
+        return NULL;
+    if (PyDict_SetItem(tls, ext_names.server_cert, Py_None) < 0 ||
+        put_client_certificate(tls, info->client_certificate) < 0 ||
+        PyDict_SetItem(tls, ext_names.client_cert_error, Py_None) < 0 ||
         put(tls, ext_names.tls_version, PyLong_FromLong(info->tls_version_number)) < 0 ||
         put(tls, ext_names.cipher_suite, PyLong_FromLong(info->tls_cipher_number)) < 0)
-        goto failed;
-    Py_DECREF(chain);
+        Py_CLEAR(tls);
     return tls;
-failed:
-    Py_XDECREF(tls);
-    Py_XDECREF(chain);
-    return NULL;
 }
 
 static PyObject *scope_extensions(AsgiExchange *self)

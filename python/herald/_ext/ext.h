@@ -91,6 +91,10 @@ int wsgi_job_init(PyObject *module);
 /* A certificate as PEM text, or NULL with an exception. */
 PyObject *ext_pem(struct span der);
 
+/* The subject's distinguished name as RFC 4514 text, None where it cannot be read, or NULL with an
+ * exception. */
+PyObject *ext_subject_name(struct span der);
+
 /* Prints the exception that is set through the logger "herald.error" and clears it. */
 void ext_report_exception(const char *doing);
 
