@@ -134,8 +134,28 @@ static int apply_value(const struct config_source *source, const struct option *
     return 0;
 }
 
-static int apply_key(const struct config_source *source, const struct option *option,
-                     const json_t *value)
+/* A table of limits: name and value become the text of the command line. */
+static int apply_limits(const struct config_source *source, const struct option *option,
+                        json_t *table)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(table, name, value)
+    {
+        char pair[256] = "";
+        const char *text = value_text(source, value);
+        if (text != NULL)
+            snprintf(pair, sizeof(pair), "%s=%s", name, text);
+        char error[OPTION_ERROR_MAXIMUM] = "not a value a limit can have";
+        if (text == NULL || option_set(option, source->target, pair, 0, error) < 0) {
+            cli_usage_error("%s: %s: %s", source->path, option->key, error);
+            return HERALD_ERROR_CONFIG;
+        }
+    }
+    return 0;
+}
+
+static int apply_key(const struct config_source *source, const struct option *option, json_t *value)
 {
     if (option->kind == OPTION_IGNORED || option->kind == OPTION_IGNORED_FLAG) {
         cli_warning("%s: %s is ignored: %s", source->path, option->key, option->help);
@@ -143,9 +163,11 @@ static int apply_key(const struct config_source *source, const struct option *op
     }
     if (json_is_null(value))
         return 0;
+    if (option->kind == OPTION_LIMIT && json_is_object(value))
+        return apply_limits(source, option, value);
     if (!json_is_array(value))
         return apply_value(source, option, value, 1);
-    if (option->kind != OPTION_LIST) {
+    if (option->kind != OPTION_LIST && option->kind != OPTION_LIMIT) {
         cli_usage_error("%s: %s: one value is expected, not a list", source->path, option->key);
         return HERALD_ERROR_CONFIG;
     }

@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "cli/cli.h"
+#include "cli/limit_option.h"
 #include "cli/nearest.h"
 #include "server/config.h"
 
@@ -140,6 +141,8 @@ int option_set(const struct option *option, void *target, const char *value, int
         return 0;
     case OPTION_LIST:
         return set_list(option, target, value, first, error);
+    case OPTION_LIMIT:
+        return limit_set(member(option, target), value, error);
     case OPTION_NUMBER:
     case OPTION_LARGE:
         return set_number(option, target, value, error);

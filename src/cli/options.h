@@ -13,6 +13,7 @@ enum option_kind {
     OPTION_OFF,          /* bool; the option alone sets false; as a key: true or false */
     OPTION_TEXT,         /* const char *: the argument itself, not a copy */
     OPTION_LIST,         /* struct text_list (server/config.h); the option may be repeated */
+    OPTION_LIMIT,        /* struct limits; "name=value" (limit_option.h); may be repeated */
     OPTION_NUMBER,       /* unsigned or uint32_t */
     OPTION_LARGE,        /* uint64_t or size_t */
     OPTION_SECONDS,      /* herald_time; "3", "0.5" */

@@ -220,6 +220,13 @@ static const struct option options[] = {
      .minimum = 0,
      .maximum = 2147483647,
      .help = "first receive window of a stream (default 65535)"},
+    {.name = "limit",
+     .key = "limits",
+     .argument = "NAME=VALUE",
+     .kind = OPTION_LIMIT,
+     .offset = AT(limits),
+     .help = "any limit by its name, in bytes, frames or seconds, or off: see "
+             "docs/internals/limits.md; may be repeated"},
     {.name = "push",
      .key = "push",
      .kind = OPTION_CHOICE,

@@ -1,8 +1,5 @@
 #include "h2/budgets.h"
 
-#define OVERHEAD_FREE  (UINT64_C(1) << 20)
-#define OVERHEAD_RATIO 8
-
 void h2_bucket_init(struct h2_bucket *bucket, uint32_t burst, uint32_t rate, herald_time now)
 {
     *bucket = (struct h2_bucket){burst, rate, burst, now};
@@ -41,24 +38,27 @@ bool h2_bucket_take(struct h2_bucket *bucket, uint32_t amount, herald_time now)
 
 void h2_budgets_init(struct h2_budgets *budgets, const struct limits *limits, herald_time now)
 {
-    *budgets = (struct h2_budgets){0};
+    *budgets = (struct h2_budgets){.limits = limits};
     h2_bucket_init(&budgets->resets, limits->reset_burst, limits->reset_rate, now);
     h2_bucket_init(&budgets->glitches, limits->glitch_burst, limits->glitch_rate, now);
 }
 
 bool h2_budget_overhead(const struct h2_budgets *budgets)
 {
-    return budgets->bytes / OVERHEAD_RATIO <= budgets->payload + OVERHEAD_FREE;
+    const struct limits *limits = budgets->limits;
+    return limits->overhead_ratio == 0 ||
+           budgets->bytes / limits->overhead_ratio <= budgets->payload + limits->overhead_free;
 }
 
 bool h2_budget_window_update(struct h2_budgets *budgets)
 {
     budgets->window_updates++;
-    return budgets->window_updates <= 5 + 2 * (budgets->streams + 10 * budgets->data_sent);
+    return budgets->window_updates <=
+           budgets->limits->window_update_burst + 2 * (budgets->streams + 10 * budgets->data_sent);
 }
 
 bool h2_budget_priority(struct h2_budgets *budgets)
 {
     budgets->priorities++;
-    return budgets->priorities <= 100 * (1 + budgets->streams);
+    return budgets->priorities <= budgets->limits->priority_burst * (1 + budgets->streams);
 }

@@ -19,6 +19,7 @@ void h2_bucket_init(struct h2_bucket *bucket, uint32_t burst, uint32_t rate, her
 bool h2_bucket_take(struct h2_bucket *bucket, uint32_t amount, herald_time now);
 
 struct h2_budgets {
+    const struct limits *limits;
     struct h2_bucket resets;   /* streams reset by the peer or because of it */
     struct h2_bucket glitches; /* frames that a sane peer sends seldom */
     uint64_t bytes, payload;   /* received: all of it, and what carried DATA or fields */
@@ -30,6 +31,7 @@ struct h2_budgets {
     uint32_t small_data;       /* framing debt of unread small DATA frames, bytes */
 };
 
+/* `limits` outlives the budgets. */
 void h2_budgets_init(struct h2_budgets *budgets, const struct limits *limits, herald_time now);
 
 /* Each returns true while the peer is within its budget. */

@@ -133,6 +133,31 @@ static void python_values_of_many_kinds(void **state)
     finish(&r);
 }
 
+static void limits_are_a_table_or_a_list(void **state)
+{
+    (void)state;
+    struct run r;
+    run(&r, "limits.json",
+        "{\"limits\": {\"reset_burst\": 5, \"stall_timeout\": 2.5,"
+        " \"glitch_burst\": \"off\"}}");
+    assert_int_equal(r.result, 0);
+    assert_int_equal(r.settings.config.limits.reset_burst, 5);
+    assert_int_equal(r.settings.config.limits.stall_timeout, 2500 * HERALD_MILLISECOND);
+    assert_int_equal(r.settings.config.limits.glitch_burst, UINT32_MAX);
+    finish(&r);
+    run(&r, "limits.yaml", "limits: [reset_burst=6, settings_entries=9]\n");
+    assert_int_equal(r.result, 0);
+    assert_int_equal(r.settings.config.limits.reset_burst, 6);
+    assert_int_equal(r.settings.config.limits.settings_entries, 9);
+    finish(&r);
+    run(&r, "limits.json", "{\"limits\": {\"reset_burst\": -5}}");
+    expect_refused(
+        &r, "herald: error: limits.json: limits: reset_burst: '-5' is not a whole number from 0 "
+            "to 4294967295\n");
+    run(&r, "limits.json", "{\"limits\": {\"reset_burst\": []}}");
+    expect_refused(&r, "herald: error: limits.json: limits: not a value a limit can have\n");
+}
+
 static void mistakes_name_file_and_key(void **state)
 {
     (void)state;
@@ -223,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_hypercorn_config_is_read_unchanged),
         cmocka_unit_test(the_other_formats_say_the_same),
         cmocka_unit_test(python_values_of_many_kinds),
+        cmocka_unit_test(limits_are_a_table_or_a_list),
         cmocka_unit_test(mistakes_name_file_and_key),
         cmocka_unit_test(broken_files_say_where),
         cmocka_unit_test(an_absent_interpreter_is_said),

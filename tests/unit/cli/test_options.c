@@ -1,6 +1,7 @@
 #include "support/check.h"
 
 #include "cli/capture.h"
+#include "cli/limit_option.h"
 #include "cli/serve_options.h"
 
 #define WORDS_MAXIMUM 16
@@ -137,6 +138,59 @@ static void values_are_checked(void **state)
     expect_refused(&r, "herald: error: -b needs a value: ADDRESS\n");
 }
 
+static void limits_are_set_by_name(void **state)
+{
+    (void)state;
+    struct run r;
+    RUN(&r, "--limit", "reset_burst=7", "--limit=stall_timeout=1.5", "--limit",
+        "empty_data_frames=off", "--limit", "connection_memory=99999999", "--limit", "requests=12",
+        ".");
+    assert_int_equal(r.result, OPTION_DONE);
+    const struct limits *limits = &r.settings.config.limits;
+    assert_int_equal(limits->reset_burst, 7);
+    assert_int_equal(limits->stall_timeout, 1500 * HERALD_MILLISECOND);
+    assert_int_equal(limits->empty_data_frames, UINT32_MAX);
+    assert_int_equal(limits->connection_memory, 99999999);
+    assert_int_equal(limits->requests, 12);
+    assert_int_equal(limits->reset_rate, limits_default.reset_rate);
+
+    RUN(&r, "--limit", "reset_brust=7");
+    expect_refused(&r, "herald: error: --limit: there is no limit 'reset_brust'; did you mean "
+                       "'reset_burst'?\n");
+    RUN(&r, "--limit", "gravity=7");
+    expect_refused(&r,
+                   "herald: error: --limit: there is no limit 'gravity'; docs/internals/limits.md "
+                   "lists them\n");
+    RUN(&r, "--limit", "frame_size");
+    expect_refused(&r, "herald: error: --limit: 'frame_size' needs a value: frame_size=VALUE\n");
+    RUN(&r, "--limit", "frame_size=12");
+    expect_refused(&r,
+                   "herald: error: --limit: frame_size: '12' is not a whole number from 16384 to "
+                   "16777215\n");
+    RUN(&r, "--limit", "idle_timeout=soon");
+    expect_refused(
+        &r, "herald: error: --limit: idle_timeout: 'soon' is not a time in seconds from 0 to "
+            "1000000000\n");
+}
+
+static void count_limit(void *user, const char *name)
+{
+    struct limits limits = limits_default;
+    char text[96], error[OPTION_ERROR_MAXIMUM];
+    snprintf(text, sizeof(text), "%s=off", name);
+    assert_int_equal(limit_set(&limits, text, error), 0);
+    assert_memory_not_equal(&limits, &limits_default, sizeof(limits));
+    *(size_t *)user += 1;
+}
+
+static void every_limit_has_an_off(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    limit_names(count_limit, &count);
+    assert_true(count >= 47);
+}
+
 static void a_list_has_a_maximum(void **state)
 {
     (void)state;
@@ -215,6 +269,8 @@ int main(void)
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(misspelt_options_get_the_nearest),
         cmocka_unit_test(values_are_checked),
+        cmocka_unit_test(limits_are_set_by_name),
+        cmocka_unit_test(every_limit_has_an_off),
         cmocka_unit_test(a_list_has_a_maximum),
         cmocka_unit_test(what_other_servers_have_is_a_warning),
         cmocka_unit_test(the_help_names_every_option),
