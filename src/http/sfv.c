@@ -1,11 +1,5 @@
 #include "http/sfv.h"
-#include "base/err.h"
-#include "http/base64.h"
-#include "http/field_syntax.h"
-
-#define INTEGER_DIGITS       15
-#define DECIMAL_WHOLE_DIGITS 12
-#define DECIMAL_PART_DIGITS  3
+#include "http/sfv_internal.h"
 
 void sfv_parser_init(struct sfv_parser *parser, struct span text)
 {
@@ -14,276 +8,27 @@ void sfv_parser_init(struct sfv_parser *parser, struct span text)
     parser->end = text.length == 0 ? text.data : text.data + text.length;
 }
 
-static int fail(struct sfv_parser *parser)
-{
-    parser->failed = true;
-    return HERALD_ERROR_INVALID;
-}
-
-static bool at_end(const struct sfv_parser *parser)
-{
-    return parser->cursor == parser->end;
-}
-
-/* The next byte, or -1. */
-static int peek(const struct sfv_parser *parser)
-{
-    return at_end(parser) ? -1 : *parser->cursor;
-}
-
-static bool take(struct sfv_parser *parser, int byte)
-{
-    if (peek(parser) != byte)
-        return false;
-    parser->cursor++;
-    return true;
-}
-
 static void skip_spaces(struct sfv_parser *parser)
 {
-    while (take(parser, ' '))
+    while (sfv_take(parser, ' '))
         ;
 }
 
 static void skip_blanks(struct sfv_parser *parser)
 {
-    while (take(parser, ' ') || take(parser, '\t'))
+    while (sfv_take(parser, ' ') || sfv_take(parser, '\t'))
         ;
-}
-
-static bool is_digit(int byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
-static bool is_lower(int byte)
-{
-    return byte >= 'a' && byte <= 'z';
-}
-
-static bool is_alpha(int byte)
-{
-    return is_lower(byte) || (byte >= 'A' && byte <= 'Z');
-}
-
-static bool is_key_byte(int byte)
-{
-    return is_lower(byte) || is_digit(byte) || byte == '_' || byte == '-' || byte == '.' ||
-           byte == '*';
-}
-
-static bool is_token_byte(int byte)
-{
-    return byte >= 0 &&
-           (field_byte_is((uint8_t)byte, FIELD_BYTE_TOKEN) || byte == ':' || byte == '/');
-}
-
-static int parse_key(struct sfv_parser *parser, struct span *key)
-{
-    const uint8_t *start = parser->cursor;
-
-    if (!is_lower(peek(parser)) && peek(parser) != '*')
-        return fail(parser);
-    while (is_key_byte(peek(parser)))
-        parser->cursor++;
-    *key = span_make(start, (size_t)(parser->cursor - start));
-    return 0;
-}
-
-/* Section 4.2.4. */
-static int parse_number(struct sfv_parser *parser, struct sfv_item *item)
-{
-    bool negative = take(parser, '-');
-    int64_t value = 0;
-    unsigned digits = 0, part = 0;
-
-    for (; is_digit(peek(parser)); parser->cursor++) {
-        if (++digits > INTEGER_DIGITS)
-            return fail(parser);
-        value = value * 10 + (*parser->cursor - '0');
-    }
-    if (digits == 0)
-        return fail(parser);
-    item->type = SFV_INTEGER;
-    if (peek(parser) == '.') {
-        parser->cursor++;
-        item->type = SFV_DECIMAL;
-        for (; is_digit(peek(parser)); parser->cursor++) {
-            if (++part > DECIMAL_PART_DIGITS)
-                return fail(parser);
-            value = value * 10 + (*parser->cursor - '0');
-        }
-        if (part == 0 || digits > DECIMAL_WHOLE_DIGITS)
-            return fail(parser);
-        for (; part < DECIMAL_PART_DIGITS; part++)
-            value *= 10;
-    }
-    item->integer = negative ? -value : value;
-    return 0;
-}
-
-/* The cursor is behind the opening quote. */
-static int parse_string(struct sfv_parser *parser, struct sfv_item *item)
-{
-    const uint8_t *start = parser->cursor;
-
-    item->type = SFV_STRING;
-    for (; !at_end(parser); parser->cursor++) {
-        uint8_t byte = *parser->cursor;
-
-        if (byte == '"') {
-            item->text = span_make(start, (size_t)(parser->cursor - start));
-            parser->cursor++;
-            return 0;
-        }
-        if (byte < 0x20 || byte > 0x7e)
-            break;
-        if (byte == '\\') {
-            parser->cursor++;
-            if (peek(parser) != '"' && peek(parser) != '\\')
-                break;
-        }
-    }
-    return fail(parser);
-}
-
-static int parse_token(struct sfv_parser *parser, struct sfv_item *item)
-{
-    const uint8_t *start = parser->cursor;
-
-    while (is_token_byte(peek(parser)))
-        parser->cursor++;
-    item->type = SFV_TOKEN;
-    item->text = span_make(start, (size_t)(parser->cursor - start));
-    return 0;
-}
-
-static bool is_base64(struct span text)
-{
-    uint8_t group[6];
-
-    /* In whole groups, so that no buffer is needed for the length of the text. */
-    while (text.length > 4) {
-        if (base64_decode(span_make(text.data, 4), false, group) != 3)
-            return false;
-        text = span_slice(text, 4, text.length);
-    }
-    return base64_decode(text, false, group) >= 0;
-}
-
-static int parse_bytes(struct sfv_parser *parser, struct sfv_item *item)
-{
-    const uint8_t *start = parser->cursor;
-
-    while (!at_end(parser) && *parser->cursor != ':')
-        parser->cursor++;
-    item->type = SFV_BYTES;
-    item->text = span_make(start, (size_t)(parser->cursor - start));
-    if (!take(parser, ':') || !is_base64(item->text))
-        return fail(parser);
-    return 0;
-}
-
-static int hex_value(int byte)
-{
-    if (is_digit(byte))
-        return byte - '0';
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-/* Takes one byte of UTF-8 into account: `*left` continuation bytes are expected, the next one in
- * [*low, *high]. False when it is not allowed there (RFC 3629 section 4). */
-static bool utf8_step(uint8_t byte, unsigned *left, uint8_t *low, uint8_t *high)
-{
-    if (*left != 0) {
-        bool good = byte >= *low && byte <= *high;
-        *left -= 1;
-        *low = 0x80;
-        *high = 0xbf;
-        return good;
-    }
-    *low = byte == 0xe0 ? 0xa0 : byte == 0xf0 ? 0x90 : 0x80;
-    *high = byte == 0xed ? 0x9f : byte == 0xf4 ? 0x8f : 0xbf;
-    *left = byte < 0x80 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-    return byte < 0x80 || (byte >= 0xc2 && byte <= 0xf4);
-}
-
-/* The cursor is behind the percent sign. Section 4.2.10. */
-static int parse_display_string(struct sfv_parser *parser, struct sfv_item *item)
-{
-    unsigned left = 0;
-    uint8_t low = 0x80, high = 0xbf;
-
-    if (!take(parser, '"'))
-        return fail(parser);
-    const uint8_t *start = parser->cursor;
-    for (; !at_end(parser); parser->cursor++) {
-        uint8_t byte = *parser->cursor;
-
-        if (byte < 0x20 || byte > 0x7e)
-            break;
-        if (byte == '"') {
-            if (left != 0)
-                break;
-            item->type = SFV_DISPLAY_STRING;
-            item->text = span_make(start, (size_t)(parser->cursor - start));
-            parser->cursor++;
-            return 0;
-        }
-        if (byte == '%') {
-            if (parser->end - parser->cursor < 3)
-                break;
-            int upper = hex_value(parser->cursor[1]), lower = hex_value(parser->cursor[2]);
-            if (upper < 0 || lower < 0)
-                break;
-            byte = (uint8_t)(upper << 4 | lower);
-            parser->cursor += 2;
-        }
-        if (!utf8_step(byte, &left, &low, &high))
-            break;
-    }
-    return fail(parser);
-}
-
-static int parse_bare(struct sfv_parser *parser, struct sfv_item *item)
-{
-    int byte = peek(parser);
-
-    *item = (struct sfv_item){0};
-    if (byte == '-' || is_digit(byte))
-        return parse_number(parser, item);
-    if (byte == '*' || is_alpha(byte))
-        return parse_token(parser, item);
-    if (take(parser, '"'))
-        return parse_string(parser, item);
-    if (take(parser, ':'))
-        return parse_bytes(parser, item);
-    if (take(parser, '%'))
-        return parse_display_string(parser, item);
-    if (take(parser, '@')) {
-        int error = parse_number(parser, item);
-        if (error == 0 && item->type != SFV_INTEGER)
-            return fail(parser);
-        item->type = SFV_DATE;
-        return error;
-    }
-    if (take(parser, '?')) {
-        item->type = SFV_BOOLEAN;
-        item->boolean = peek(parser) == '1';
-        return take(parser, '0') || take(parser, '1') ? 0 : fail(parser);
-    }
-    return fail(parser);
 }
 
 static int parse_item_or_inner(struct sfv_parser *parser, struct sfv_item *item)
 {
-    if (take(parser, '(')) {
+    if (sfv_take(parser, '(')) {
         *item = (struct sfv_item){.type = SFV_INNER_LIST};
         parser->in_inner = true;
         parser->parameters = false;
         return 1;
     }
-    int error = parse_bare(parser, item);
+    int error = sfv_parse_bare(parser, item);
     parser->parameters = error == 0;
     return error == 0 ? 1 : error;
 }
@@ -292,14 +37,14 @@ int sfv_next_parameter(struct sfv_parser *parser, struct span *key, struct sfv_i
 {
     if (parser->failed)
         return HERALD_ERROR_INVALID;
-    if (!parser->parameters || !take(parser, ';')) {
+    if (!parser->parameters || !sfv_take(parser, ';')) {
         parser->parameters = false;
         return 0;
     }
     skip_spaces(parser);
-    int error = parse_key(parser, key);
-    if (error == 0 && take(parser, '='))
-        error = parse_bare(parser, item);
+    int error = sfv_parse_key(parser, key);
+    if (error == 0 && sfv_take(parser, '='))
+        error = sfv_parse_bare(parser, item);
     else
         *item = (struct sfv_item){.type = SFV_BOOLEAN, .boolean = true};
     return error == 0 ? 1 : error;
@@ -324,16 +69,16 @@ int sfv_next_inner(struct sfv_parser *parser, struct sfv_item *item)
     int error = skip_parameters(parser);
     if (error != 0)
         return error;
-    int before = peek(parser);
+    int before = sfv_peek(parser);
     skip_spaces(parser);
-    if (take(parser, ')')) {
+    if (sfv_take(parser, ')')) {
         parser->in_inner = false;
         parser->parameters = true;
         return 0;
     }
     if (!first && before != ' ')
-        return fail(parser);
-    error = parse_bare(parser, item);
+        return sfv_fail(parser);
+    error = sfv_parse_bare(parser, item);
     parser->parameters = error == 0;
     return error == 0 ? 1 : error;
 }
@@ -353,15 +98,15 @@ static int go_to_next(struct sfv_parser *parser)
     if (!parser->started) {
         parser->started = true;
         skip_spaces(parser);
-        return at_end(parser) ? 0 : 1;
+        return sfv_at_end(parser) ? 0 : 1;
     }
     skip_blanks(parser);
-    if (at_end(parser))
+    if (sfv_at_end(parser))
         return 0;
-    if (!take(parser, ','))
-        return fail(parser);
+    if (!sfv_take(parser, ','))
+        return sfv_fail(parser);
     skip_blanks(parser);
-    return at_end(parser) ? fail(parser) : 1;
+    return sfv_at_end(parser) ? sfv_fail(parser) : 1;
 }
 
 int sfv_next_element(struct sfv_parser *parser, struct sfv_item *item)
@@ -377,9 +122,9 @@ int sfv_next_member(struct sfv_parser *parser, struct span *key, struct sfv_item
 
     if (state <= 0)
         return state;
-    if (parse_key(parser, key) != 0)
+    if (sfv_parse_key(parser, key) != 0)
         return HERALD_ERROR_INVALID;
-    if (take(parser, '='))
+    if (sfv_take(parser, '='))
         return parse_item_or_inner(parser, item);
     *item = (struct sfv_item){.type = SFV_BOOLEAN, .boolean = true};
     parser->parameters = true;
@@ -393,7 +138,7 @@ int sfv_next_item(struct sfv_parser *parser, struct sfv_item *item)
     if (!parser->started) {
         parser->started = true;
         skip_spaces(parser);
-        error = parse_bare(parser, item);
+        error = sfv_parse_bare(parser, item);
         parser->parameters = error == 0;
         return error == 0 ? 1 : error;
     }
@@ -401,34 +146,5 @@ int sfv_next_item(struct sfv_parser *parser, struct sfv_item *item)
     if (error != 0)
         return error;
     skip_spaces(parser);
-    return at_end(parser) ? 0 : fail(parser);
-}
-
-size_t sfv_decode(const struct sfv_item *item, uint8_t *destination)
-{
-    size_t length = 0;
-
-    if (item->type == SFV_BYTES) {
-        /* Straight to `destination` would need the decoder's slack of up to two bytes. */
-        for (struct span left = item->text; left.length != 0;
-             left = span_slice(left, 4, left.length)) {
-            uint8_t group[6];
-            int64_t count = base64_decode(span_slice(left, 0, 4), false, group);
-            memcpy(destination + length, group, count > 0 ? (size_t)count : 0);
-            length += count > 0 ? (size_t)count : 0;
-        }
-        return length;
-    }
-    for (size_t i = 0; i < item->text.length; i++) {
-        uint8_t byte = item->text.data[i];
-        if (item->type == SFV_STRING && byte == '\\') {
-            byte = item->text.data[++i];
-        } else if (item->type == SFV_DISPLAY_STRING && byte == '%') {
-            byte = (uint8_t)(hex_value(item->text.data[i + 1]) << 4 |
-                             hex_value(item->text.data[i + 2]));
-            i += 2;
-        }
-        destination[length++] = byte;
-    }
-    return length;
+    return sfv_at_end(parser) ? 0 : sfv_fail(parser);
 }
