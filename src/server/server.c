@@ -8,9 +8,9 @@
 #include <sys/resource.h>
 
 #define DESTROY_TURNS 64
-/* Exchanges of 4 KiB whose memory the loop keeps: one megabyte, the busiest turns of a few
- * connections. */
-#define SPARE_EXCHANGES 256
+/* Exchanges of 4 KiB whose memory the loop keeps: a turn of ten connections with a hundred streams
+ * each. */
+#define SPARE_EXCHANGES 1024
 
 /* For the first request of a connection that was made before the shutdown. */
 #define FRESH_TIME HERALD_SECOND
