@@ -113,6 +113,8 @@ void h2_stream_remember(struct h2_conn *conn, uint32_t id, enum h2_ending ending
 bool h2_stream_was_skipped(const struct h2_conn *conn, uint32_t id);
 /* Gives ended streams' exchanges back and frees the streams. */
 void h2_reap(struct h2_conn *conn);
+/* No stream is left: keeps little memory. */
+void h2_streams_trim(struct h2_conn *conn);
 void h2_streams_free(struct h2_conn *conn);
 /* Every stream ends with `reason`. */
 void h2_streams_close_all(struct h2_conn *conn, int reason);

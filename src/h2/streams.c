@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define SPARE_STREAMS 16
+#define IDLE_MAP      32 /* entries; a larger table is given up when no stream is left */
 
 static struct h2_stream *allocate(struct h2_conn *conn)
 {
@@ -150,8 +151,8 @@ void h2_stream_end_remote(struct h2_stream *stream)
 
 void h2_stream_stop_input(struct h2_stream *stream)
 {
-    /* Not at once, even when Content-Length tells how much is to come: some clients do not look at a
-     * response that comes together with RST_STREAM. */
+    /* Not at once, even when Content-Length tells how much is to come: some clients do not look at
+     * a response that comes together with RST_STREAM. */
     if (!exchange_drain_exceeded(stream->exchange))
         return;
     if (stream->exchange->is_client)
@@ -243,13 +244,26 @@ void h2_streams_close_all(struct h2_conn *conn, int reason)
     h2_stream_close(CONTAINER_OF(node, struct h2_stream, all), H2_ENDED_BY_PEER_RESET, reason);
 }
 
-void h2_streams_free(struct h2_conn *conn)
+static void free_spares(struct h2_conn *conn, unsigned but)
 {
-    struct list *node;
-    while ((node = list_first(&conn->spare)) != NULL) {
+    while (conn->spare_count > but) {
+        struct list *node = list_first(&conn->spare);
         list_remove(node);
+        conn->spare_count--;
         account_refund(&conn->base.account, sizeof(struct h2_stream));
         free(CONTAINER_OF(node, struct h2_stream, all));
     }
+}
+
+void h2_streams_trim(struct h2_conn *conn)
+{
+    free_spares(conn, 1);
+    if (conn->by_id.count == 0 && conn->by_id.capacity > IDLE_MAP)
+        map_free(&conn->by_id);
+}
+
+void h2_streams_free(struct h2_conn *conn)
+{
+    free_spares(conn, 0);
     map_free(&conn->by_id);
 }

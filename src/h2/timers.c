@@ -27,6 +27,8 @@ void h2_timers_update(struct h2_conn *conn)
     else if (conn->idle_due == HERALD_NEVER)
         conn->idle_due = conn->now + h2_limits(conn)->idle_timeout;
 
+    if (conn->stream_count == 0)
+        h2_streams_trim(conn);
     if (conn->stream_count == 0 && !has_output(conn))
         conn->scan_due = HERALD_NEVER;
     else if (conn->scan_due == HERALD_NEVER)
