@@ -173,7 +173,11 @@ static void send_bomb(struct raw *raw, uint32_t id, size_t size, size_t count)
 {
     static uint8_t block[70000];
     char entry[5000];
-    size_t length = raw_encode(raw, GET_ROOT, block, sizeof(block));
+    /* GET https://a.example/ without a touch to the table, which raw->encoder would not know of. */
+    static const uint8_t root[] = "\x82\x87\x84\x01\x09"
+                                  "a.example";
+    size_t length = sizeof(root) - 1;
+    memcpy(block, root, length);
     memset(entry, 'v', size);
     /* Literal with incremental indexing, name "x", a value of `size` bytes. */
     block[length++] = 0x40;
@@ -230,6 +234,68 @@ static void small_references_are_counted(void **state)
     send_bomb(&raw, 1, 150, 3000);
     raw_flush(&raw);
     assert_int_equal(raw.host.dispatched, 0);
+    close_clean(&raw);
+}
+
+/* H2-05: full lists by reference on every stream, held without an answer. */
+static void held_field_lists_are_bounded(void **state)
+{
+    (void)state;
+    struct raw raw;
+    open_keeping(&raw);
+    size_t before = raw.conn->account.live;
+    for (uint32_t id = 1; id < 200; id += 2)
+        send_bomb(&raw, id, 3900, 14);
+    assert_int_equal(raw_flush(&raw), 0);
+    assert_int_equal(raw.host.dispatched, 100);
+    /* 100 lists of 62 KiB, and what blocks of memory are larger than what is in them. */
+    assert_true(raw.conn->account.live - before <= 9u << 20);
+    close_clean(&raw);
+}
+
+struct endless {
+    struct body_source source;
+};
+
+static int64_t read_endless(struct body_source *source, uint8_t *destination, size_t capacity,
+                            bool *end)
+{
+    (void)source;
+    (void)end;
+    memset(destination, 'e', capacity);
+    return (int64_t)capacity;
+}
+
+static void release_endless(struct body_source *source)
+{
+    free(source);
+}
+
+static void send_endless(struct host *host, struct exchange *exchange)
+{
+    static const struct body_source_ops ops = {read_endless, release_endless};
+    struct endless *endless = malloc(sizeof(*endless));
+    (void)host;
+    endless->source.ops = &ops;
+    assert_int_equal(exchange_respond(exchange, 200, NULL, 0, 1 << 20), 0);
+    assert_int_equal(exchange_write_source(exchange, &endless->source), 0);
+    exchange_release(exchange);
+}
+
+/* H2-12: what a download costs that the peer does not read, where the body can be read again. */
+static void stalled_downloads_hold_little(void **state)
+{
+    (void)state;
+    struct raw raw;
+    raw_open(&raw, CONN_SERVER);
+    raw.host.answer = send_endless;
+    size_t before = raw.conn->account.live;
+    raw_setting(&raw, H2_SETTING_INITIAL_WINDOW_SIZE, 0);
+    for (uint32_t id = 1; id < 200; id += 2)
+        raw_get(&raw, id);
+    assert_int_equal(raw_flush(&raw), 0);
+    assert_int_equal(h2_of(raw.conn)->stream_count, 100);
+    assert_true((raw.conn->account.live - before) / 100 <= 20480);
     close_clean(&raw);
 }
 
@@ -554,6 +620,8 @@ int main(void)
         cmocka_unit_test(continuation_flood_is_stopped),
         cmocka_unit_test(field_bomb_is_refused),
         cmocka_unit_test(small_references_are_counted),
+        cmocka_unit_test(held_field_lists_are_bounded),
+        cmocka_unit_test(stalled_downloads_hold_little),
         cmocka_unit_test(control_floods_are_stopped),
         cmocka_unit_test(window_toggling_is_stopped),
         cmocka_unit_test(empty_data_is_stopped),
