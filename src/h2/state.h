@@ -203,6 +203,8 @@ struct h2_conn {
 
     /* timers.c; HERALD_NEVER when off */
     herald_time head_due, idle_due, settings_due, scan_due, dribble_due, age_due, shutdown_due;
+    herald_time trim_due;
+    bool trimmed; /* nothing spare is kept */
     struct h2_stall stall;
 };
 

@@ -2,7 +2,7 @@
 #include "h2/internal.h"
 #include <stdlib.h>
 
-#define SPARE_STREAMS 16
+#define SPARE_STREAMS 128
 #define IDLE_MAP      32 /* entries; a larger table is given up when no stream is left */
 
 static struct h2_stream *allocate(struct h2_conn *conn)

@@ -3,12 +3,15 @@
 #include "h2/internal.h"
 
 #define SCAN_PAUSE    HERALD_SECOND
+#define TRIM_PAUSE    HERALD_SECOND        /* without a stream, before spare memory is given back */
 #define STALL_AVERAGE (10 * HERALD_SECOND) /* limits->stall_rate is averaged over this */
 
 void h2_timers_init(struct h2_conn *conn)
 {
     const struct limits *limits = h2_limits(conn);
     conn->idle_due = conn->scan_due = conn->dribble_due = conn->shutdown_due = HERALD_NEVER;
+    conn->trim_due = HERALD_NEVER;
+    conn->trimmed = true;
     conn->head_due = conn->now + limits->head_timeout;
     conn->settings_due = conn->now + limits->head_timeout;
     conn->age_due = limits->connection_age == 0 ? HERALD_NEVER : conn->now + limits->connection_age;
@@ -27,8 +30,11 @@ void h2_timers_update(struct h2_conn *conn)
     else if (conn->idle_due == HERALD_NEVER)
         conn->idle_due = conn->now + h2_limits(conn)->idle_timeout;
 
-    if (conn->stream_count == 0)
-        h2_streams_trim(conn);
+    if (conn->stream_count > 0)
+        conn->trim_due = HERALD_NEVER;
+    else if (conn->trim_due == HERALD_NEVER && !conn->trimmed)
+        conn->trim_due = conn->now + TRIM_PAUSE;
+    conn->trimmed = conn->trimmed && conn->stream_count == 0;
     if (conn->stream_count == 0 && !has_output(conn))
         conn->scan_due = HERALD_NEVER;
     else if (conn->scan_due == HERALD_NEVER)
@@ -46,6 +52,7 @@ herald_time h2_timers_deadline(const struct h2_conn *conn)
     due = herald_time_earlier(due, conn->settings_due);
     due = herald_time_earlier(due, conn->scan_due);
     due = herald_time_earlier(due, conn->dribble_due);
+    due = herald_time_earlier(due, conn->trim_due);
     due = herald_time_earlier(due, conn->age_due);
     return herald_time_earlier(due, conn->shutdown_due);
 }
@@ -165,5 +172,10 @@ int h2_timers_expire(struct h2_conn *conn)
         return result;
     if (conn->now >= conn->dribble_due)
         h2_flow_end_dribble(conn);
+    if (conn->now >= conn->trim_due) {
+        h2_streams_trim(conn);
+        conn->trimmed = true;
+        conn->trim_due = HERALD_NEVER;
+    }
     return conn->now >= conn->scan_due ? scan(conn) : 0;
 }
