@@ -5,6 +5,8 @@
 #include "support/failmalloc.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -280,6 +282,47 @@ static void a_prefix_is_taken_off(void **state)
     mounted->destroy(mounted);
 }
 
+struct racer {
+    pthread_t thread;
+    atomic_bool stop;
+};
+
+/* "race" is now a folder inside the root, now a link out of it; "race.txt" the same as a file. */
+static void *swap_links(void *user)
+{
+    struct racer *racer = user;
+    while (!atomic_load(&racer->stop)) {
+        renameat2(AT_FDCWD, "race", AT_FDCWD, "race-other", RENAME_EXCHANGE);
+        renameat2(AT_FDCWD, "race.txt", AT_FDCWD, "race-other.txt", RENAME_EXCHANGE);
+    }
+    return NULL;
+}
+
+static void no_race_leads_out(void **state)
+{
+    (void)state;
+    struct racer racer = {.stop = false};
+    unsigned found = 0;
+    mkdir("race", 0755);
+    FILE *file = fopen("race/secret", "w");
+    fputs("public", file);
+    fclose(file);
+    assert_int_equal(symlink("../", "race-other"), 0);
+    assert_int_equal(symlink("../secret", "race-other.txt"), 0);
+    assert_int_equal(link("a.txt", "race.txt"), 0);
+    assert_int_equal(pthread_create(&racer.thread, NULL, swap_links, &racer), 0);
+    for (int i = 0; i < 10000; i++) {
+        get(i % 2 == 0 ? "/race/secret" : "/race.txt", NULL);
+        assert_true(fake.status == 200 || fake.status == 404);
+        assert_false(fake.body_length == 6 && memcmp(fake.body, "secret", 6) == 0);
+        found += fake.status == 200;
+        fake_end(&fake, 0);
+    }
+    atomic_store(&racer.stop, true);
+    pthread_join(racer.thread, NULL);
+    assert_true(found > 0);
+}
+
 static void roots_that_cannot_be(void **state)
 {
     (void)state;
@@ -403,6 +446,7 @@ int main(void)
         cmocka_unit_test(a_file_that_grows_keeps_its_length),
         cmocka_unit_test(a_replaced_file_stays_one_version),
         cmocka_unit_test(a_prefix_is_taken_off),
+        cmocka_unit_test(no_race_leads_out),
         cmocka_unit_test(roots_that_cannot_be),
         cmocka_unit_test(a_path_of_the_application),
         cmocka_unit_test(memory_can_be_short),
