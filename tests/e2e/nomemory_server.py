@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from herald import _ext, main
+from herald import _ext, _serve, main
 
 counter = itertools.count(1)
 PERIOD = 250
@@ -51,5 +51,8 @@ class Policy(asyncio.DefaultEventLoopPolicy):
 
 
 if __name__ == "__main__":
+    # A task that starts at once would run the application within our turn, and the interpreter
+    # itself does not survive every failure there.
+    _serve._task_factory = lambda: None
     asyncio.set_event_loop_policy(Policy())
     sys.exit(main(sys.argv[1:]))
