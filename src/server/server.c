@@ -1,6 +1,7 @@
 #include "server/server_private.h"
 
 #include "base/log.h"
+#include "server/supervisor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -226,6 +227,7 @@ static void turn_ended(struct loop_work *work, herald_time now)
     struct server *server = CONTAINER_OF(work, struct server, turn_end);
     flush_access_log(server, now);
     if (server->worn_out && !server->stopping && server->options.worn_out != NULL) {
+        worker_leaving();
         server->options.worn_out(server, server->options.user);
         return;
     }

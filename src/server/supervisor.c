@@ -16,6 +16,7 @@
 #define PAUSE_FIRST   100   /* ms */
 #define PAUSE_LONGEST 10000 /* ms */
 
+#define SIGNAL_COUNT    3
 #define FIRST_INHERITED 3
 #define EXTRA_INHERITED 2 /* ready pipe, ticket key */
 
@@ -25,23 +26,26 @@ struct supervisor;
 
 struct worker {
     struct supervisor *supervisor;
-    unsigned number; /* from 1 on */
+    struct list node;
+    unsigned number; /* from 1 on; a retired one has its successor's */
     uv_process_t process;
     uv_pipe_t ready_pipe;
     uv_timer_t pause;
     herald_time born;
     unsigned quick_deaths;
-    unsigned handles; /* of process and pipe, until libuv has let go of them */
-    bool running, ready;
+    unsigned handles; /* that libuv has not let go of; the timer is one all through */
+    bool running, pipe_open, ready;
+    bool retired;   /* it finishes what runs, its successor has started */
+    bool discarded; /* freed with its last handle */
 };
 
 struct supervisor {
     const struct supervisor_options *options;
     uv_loop_t loop;
-    uv_signal_t signals[3];
+    uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t deadline;
     struct supervisor_sockets sockets;
-    struct worker *workers;
+    struct list workers;
     unsigned count, running, ready;
     int ticket_descriptor;
     unsigned stops; /* signals that asked for the end */
@@ -68,27 +72,48 @@ static int make_ticket_key(void)
 
 static void signal_workers(struct supervisor *supervisor, int number)
 {
-    for (unsigned i = 0; i < supervisor->count; i++)
-        if (supervisor->workers[i].running)
-            uv_process_kill(&supervisor->workers[i].process, number);
+    LIST_FOR_EACH_SAFE(node, following, &supervisor->workers)
+    {
+        struct worker *worker = CONTAINER_OF(node, struct worker, node);
+        if (worker->running)
+            uv_process_kill(&worker->process, number);
+    }
 }
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    ((struct worker *)handle->data)->handles--;
+    struct worker *worker = handle->data;
+    if (--worker->handles == 0 && worker->discarded)
+        free(worker);
 }
 
-static void close_handle(uv_handle_t *handle, void *argument)
+static void close_pipe(struct worker *worker)
 {
-    (void)argument;
-    if (!uv_is_closing(handle))
-        uv_close(handle, handle->type == UV_NAMED_PIPE ? on_handle_closed : NULL);
+    if (worker->pipe_open)
+        uv_close((uv_handle_t *)&worker->ready_pipe, on_handle_closed);
+    worker->pipe_open = false;
+}
+
+static void discard_worker(struct worker *worker)
+{
+    worker->discarded = true;
+    list_remove(&worker->node);
+    close_pipe(worker);
+    uv_close((uv_handle_t *)&worker->pause, on_handle_closed);
 }
 
 static void end_if_empty(struct supervisor *supervisor)
 {
-    if (supervisor->ending && supervisor->running == 0)
-        uv_walk(&supervisor->loop, close_handle, NULL);
+    if (!supervisor->ending || supervisor->running > 0 ||
+        uv_is_closing((uv_handle_t *)&supervisor->deadline))
+        return;
+    LIST_FOR_EACH_SAFE(node, following, &supervisor->workers)
+    {
+        discard_worker(CONTAINER_OF(node, struct worker, node));
+    }
+    for (size_t i = 0; i < SIGNAL_COUNT; i++)
+        uv_close((uv_handle_t *)&supervisor->signals[i], NULL);
+    uv_close((uv_handle_t *)&supervisor->deadline, NULL);
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -107,8 +132,10 @@ static void begin_end(struct supervisor *supervisor, int exit_code)
         herald_time patience =
             config->graceful_timeout + config->shutdown_timeout + 2 * HERALD_SECOND;
         uv_timer_start(&supervisor->deadline, on_deadline, patience / HERALD_MILLISECOND, 0);
-        for (unsigned i = 0; i < supervisor->count; i++)
-            uv_timer_stop(&supervisor->workers[i].pause);
+        LIST_FOR_EACH_SAFE(node, following, &supervisor->workers)
+        {
+            uv_timer_stop(&CONTAINER_OF(node, struct worker, node)->pause);
+        }
         /* While one process has them open, the kernel queues connections nobody will accept. */
         supervisor_sockets_close(&supervisor->sockets);
     }
@@ -161,7 +188,9 @@ static void on_worker_exit(uv_process_t *process, int64_t status, int number)
     worker->running = false;
     supervisor->running--;
     uv_close((uv_handle_t *)process, on_handle_closed);
-    if (supervisor->ending) {
+    if (supervisor->ending || worker->retired) {
+        if (worker->retired)
+            discard_worker(worker);
         end_if_empty(supervisor);
         return;
     }
@@ -200,21 +229,54 @@ static void tell_started(struct supervisor *supervisor)
         supervisor->options->started(supervisor->options->user, names, supervisor->sockets.count);
 }
 
-static void on_ready(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+static struct worker *create_worker(struct supervisor *supervisor, unsigned number)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+    if (worker == NULL)
+        return NULL;
+    worker->supervisor = supervisor;
+    worker->number = number;
+    worker->handles = 1;
+    uv_timer_init(&supervisor->loop, &worker->pause);
+    worker->pause.data = worker->process.data = worker->ready_pipe.data = worker;
+    list_append(&supervisor->workers, &worker->node);
+    return worker;
+}
+
+/* It takes no more connections: another one does from now on, on the same sockets. Without memory
+ * for that, the place is filled when the worker has gone. */
+static void retire(struct worker *worker)
+{
+    if (worker->supervisor->ending || worker->retired)
+        return;
+    struct worker *successor = create_worker(worker->supervisor, worker->number);
+    worker->retired = successor != NULL;
+    if (successor != NULL)
+        spawn_worker(successor);
+}
+
+static void note_ready(struct worker *worker)
+{
+    struct supervisor *supervisor = worker->supervisor;
+    if (worker->ready)
+        return;
+    worker->ready = true;
+    supervisor->ready++;
+    if (supervisor->ready == supervisor->count && !supervisor->started && !supervisor->ending)
+        tell_started(supervisor);
+}
+
+static void on_said(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct worker *worker = stream->data;
-    struct supervisor *supervisor = worker->supervisor;
-    (void)buffer;
-    if (length == 0)
-        return;
-    if (length > 0 && !worker->ready) {
-        worker->ready = true;
-        supervisor->ready++;
-        if (supervisor->ready == supervisor->count && !supervisor->started && !supervisor->ending)
-            tell_started(supervisor);
+    for (ssize_t i = 0; i < length; i++) {
+        if (buffer->base[i] == WORKER_READY)
+            note_ready(worker);
+        else if (buffer->base[i] == WORKER_LEAVING)
+            retire(worker);
     }
-    if (!uv_is_closing((uv_handle_t *)stream))
-        uv_close((uv_handle_t *)stream, on_handle_closed);
+    if (length < 0)
+        close_pipe(worker);
 }
 
 /* Descriptors of the child: 3, 4, ... the sockets, then the ready pipe and the ticket key. */
@@ -318,6 +380,10 @@ static int start_process(struct worker *worker, uv_stdio_container_t *stdio, siz
             .stdio_count = (int)count,
         };
         result = uv_spawn(&supervisor->loop, &worker->process, &process);
+        /* A handle, and to be closed, even when nothing was started. */
+        worker->handles++;
+        if (result < 0)
+            uv_close((uv_handle_t *)&worker->process, on_handle_closed);
     }
     free(arguments);
     free(environment);
@@ -329,15 +395,16 @@ static void spawn_worker(struct worker *worker)
     struct supervisor *supervisor = worker->supervisor;
     uv_stdio_container_t stdio[FIRST_INHERITED + SUPERVISOR_ADDRESSES_MAXIMUM + EXTRA_INHERITED];
     struct buf sockets;
-    if (worker->handles > 0) {
-        /* Those of the worker before are still closing. */
+    close_pipe(worker);
+    if (worker->handles > 1) {
+        /* Those of the process before are still closing. */
         uv_timer_start(&worker->pause, on_pause_over, 1, 0);
         return;
     }
     buf_init(&sockets, 4096, NULL);
     uv_pipe_init(&supervisor->loop, &worker->ready_pipe, 0);
-    worker->ready_pipe.data = worker->process.data = worker;
-    worker->handles = 1;
+    worker->handles++;
+    worker->pipe_open = true;
     worker->ready = false;
     worker->born = uv_hrtime();
     int result = buf_append_text(&sockets, "HERALD_LISTEN_FDS=") < 0 ? UV_ENOMEM : 0;
@@ -348,14 +415,13 @@ static void spawn_worker(struct worker *worker)
         result = start_process(worker, stdio, count, &sockets);
     buf_free(&sockets);
     if (result == 0) {
-        worker->handles = 2;
         worker->running = true;
         supervisor->running++;
-        uv_read_start((uv_stream_t *)&worker->ready_pipe, allocate, on_ready);
+        uv_read_start((uv_stream_t *)&worker->ready_pipe, allocate, on_said);
         return;
     }
     log_write(LOG_ERROR, "cannot start worker %u: %s", worker->number, uv_strerror(result));
-    uv_close((uv_handle_t *)&worker->ready_pipe, on_handle_closed);
+    close_pipe(worker);
     if (!supervisor->started)
         begin_end(supervisor, 1);
     else if (!supervisor->ending)
@@ -364,49 +430,61 @@ static void spawn_worker(struct worker *worker)
 
 static void watch_signals(struct supervisor *supervisor)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    for (size_t i = 0; i < 3; i++) {
+    static const int numbers[SIGNAL_COUNT] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
         uv_signal_init(&supervisor->loop, &supervisor->signals[i]);
         supervisor->signals[i].data = supervisor;
         uv_signal_start(&supervisor->signals[i], on_signal, numbers[i]);
     }
 }
 
+static void start_workers(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->count && !supervisor->ending; i++) {
+        struct worker *worker = create_worker(supervisor, i + 1);
+        if (worker != NULL)
+            spawn_worker(worker);
+        else
+            begin_end(supervisor, 1);
+    }
+}
+
+static int run_loop(struct supervisor *supervisor)
+{
+    int status = uv_loop_init(&supervisor->loop);
+    if (status < 0) {
+        log_write(LOG_ERROR, "cannot make an event loop: %s", uv_strerror(status));
+        return 1;
+    }
+    supervisor->ticket_descriptor = make_ticket_key();
+    uv_timer_init(&supervisor->loop, &supervisor->deadline);
+    supervisor->deadline.data = supervisor;
+    watch_signals(supervisor);
+    start_workers(supervisor);
+    uv_run(&supervisor->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&supervisor->loop);
+    if (supervisor->ticket_descriptor >= 0)
+        close(supervisor->ticket_descriptor);
+    return supervisor->exit_code;
+}
+
 int supervisor_run(const struct supervisor_options *options)
 {
-    struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
     unsigned count = options->config->workers;
-    if (supervisor == NULL || count == 0 || count > SUPERVISOR_WORKERS_MAXIMUM ||
-        (supervisor->workers = calloc(count, sizeof(*supervisor->workers))) == NULL) {
+    struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
+    if (supervisor == NULL || count == 0 || count > SUPERVISOR_WORKERS_MAXIMUM) {
         free(supervisor);
         log_write(LOG_ERROR, "%s", herald_error_text(HERALD_ERROR_NOMEM));
         return 1;
     }
     supervisor->options = options;
     supervisor->count = count;
+    list_init(&supervisor->workers);
     int result = supervisor_sockets_open(&supervisor->sockets, options->config);
     int exit_code = result == HERALD_ERROR_CONFIG ? 2 : 1;
-    if (result == 0 && uv_loop_init(&supervisor->loop) == 0) {
-        supervisor->ticket_descriptor = make_ticket_key();
-        uv_timer_init(&supervisor->loop, &supervisor->deadline);
-        supervisor->deadline.data = supervisor;
-        watch_signals(supervisor);
-        for (unsigned i = 0; i < count; i++) {
-            supervisor->workers[i].supervisor = supervisor;
-            supervisor->workers[i].number = i + 1;
-            uv_timer_init(&supervisor->loop, &supervisor->workers[i].pause);
-            supervisor->workers[i].pause.data = &supervisor->workers[i];
-        }
-        for (unsigned i = 0; i < count && !supervisor->ending; i++)
-            spawn_worker(&supervisor->workers[i]);
-        uv_run(&supervisor->loop, UV_RUN_DEFAULT);
-        uv_loop_close(&supervisor->loop);
-        if (supervisor->ticket_descriptor >= 0)
-            close(supervisor->ticket_descriptor);
-        exit_code = supervisor->exit_code;
-    }
+    if (result == 0)
+        exit_code = run_loop(supervisor);
     supervisor_sockets_close(&supervisor->sockets);
-    free(supervisor->workers);
     free(supervisor);
     return exit_code;
 }

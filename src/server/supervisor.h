@@ -4,8 +4,8 @@
  *
  * In a worker's environment: HERALD_WORKER (its number, from 1), HERALD_LISTEN_FDS (one
  * "tls=descriptor" or "cleartext=descriptor" a socket, separated by spaces), HERALD_READY_FD (a
- * pipe; one byte says that it accepts), HERALD_TICKET_FD (the key of session tickets) and
- * HERALD_MASTER (its process id). SIGTERM or SIGINT: workers finish what runs within
+ * pipe; a byte says that it accepts, another that it leaves), HERALD_TICKET_FD (the key of session
+ * tickets) and HERALD_MASTER (its process id). SIGTERM or SIGINT: workers finish what runs within
  * graceful_timeout; a second one ends them at once. SIGHUP: passed on (certificates are read
  * again). A worker that dies is replaced at once, one that dies again and again after a doubling
  * pause of 100 ms to 10 s. A worker that fails before any worker was ready ends the master with its
@@ -33,7 +33,15 @@ int supervisor_run(const struct supervisor_options *options);
  * elsewhere, HERALD_ERROR_STATE when the master is gone already, HERALD_ERROR_NOMEM. */
 int worker_adopt(struct serve_config *config);
 
+/* What a worker says to its master, a byte each. */
+#define WORKER_READY   'r'
+#define WORKER_LEAVING 'l'
+
 /* In a worker: tells the master that connections are accepted. Does nothing elsewhere. */
 void worker_ready(void);
+
+/* In a worker, after worker_ready: it accepts no more and ends when what runs has finished; the
+ * master starts its successor now. Does nothing elsewhere. */
+void worker_leaving(void);
 
 #endif

@@ -57,13 +57,21 @@ int worker_adopt(struct serve_config *config)
     return config->inherited == NULL ? HERALD_ERROR_NOMEM : 1;
 }
 
-void worker_ready(void)
+static void say(char byte)
 {
     if (ready_descriptor < 0)
         return;
     /* The master is gone when this fails; its death signal is on the way. */
-    ssize_t written = write(ready_descriptor, "r", 1);
+    ssize_t written = write(ready_descriptor, &byte, 1);
     (void)written;
-    close(ready_descriptor);
-    ready_descriptor = -1;
+}
+
+void worker_ready(void)
+{
+    say(WORKER_READY);
+}
+
+void worker_leaving(void)
+{
+    say(WORKER_LEAVING);
 }

@@ -139,6 +139,24 @@ static void a_crash_loop_slows_down(void **state)
     assert_true(run.took >= 300 * HERALD_MILLISECOND);
 }
 
+static void who_leaves_is_replaced_while_it_finishes(void **state)
+{
+    (void)state;
+    struct run run = {0};
+    char script[500];
+    /* The second one finds the first still running, and ends it. */
+    snprintf(script, sizeof(script),
+             "if test -e %s/leaving; then kill -0 $(cat %s/leaving) || exit 9;"
+             " kill $(cat %s/leaving); kill -TERM $HERALD_MASTER; " STAY "; fi;" READY
+             "echo $$ > %s/new; mv %s/new %s/leaving;"
+             "eval \"printf l >&$HERALD_READY_FD\"; trap 'exit 0' TERM; " STAY,
+             directory, directory, directory, directory, directory, directory);
+    run_script(&run, 1, script);
+    assert_int_equal(run.code, 0);
+    assert_int_equal(run.started, 1);
+    assert_true(run.took < 5 * HERALD_SECOND);
+}
+
 static void a_command_that_is_not_there(void **state)
 {
     (void)state;
@@ -242,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_worker_killed_before_it_was_ready_ends_all),
         cmocka_unit_test(a_crashed_worker_is_replaced),
         cmocka_unit_test(a_crash_loop_slows_down),
+        cmocka_unit_test(who_leaves_is_replaced_while_it_finishes),
         cmocka_unit_test(a_command_that_is_not_there),
         cmocka_unit_test(every_worker_has_a_socket_of_the_port),
         cmocka_unit_test(a_process_without_master_is_no_worker),
