@@ -5,7 +5,10 @@
 #include "cli/config_file.h"
 #include "cli/serve_options.h"
 #include "cli/target.h"
+#include "h1/h1.h"
+#include "net/loop.h"
 #include "server/folder.h"
+#include "server/proxy.h"
 #include "server/supervisor.h"
 
 #include <errno.h>
@@ -32,6 +35,27 @@ static int make_folder(struct loop *loop, const struct serve_config *config,
         result = HERALD_ERROR_CONFIG;
     }
     return result;
+}
+
+static int make_upstream(struct loop *loop, const struct serve_config *config,
+                         struct handler **handler)
+{
+    const struct proxy_options options = {
+        .loop = loop,
+        .upstream = config->target,
+        .engine = &h1_engine,
+        .limits = &config->limits,
+        .prefix = span_from_text(config->root_path),
+        .connect_timeout = config->upstream_connect_timeout,
+        .read_timeout = config->upstream_read_timeout,
+        .ca_file = config->upstream_ca_certs,
+        .insecure = config->upstream_insecure,
+        .seed = loop_now(loop),
+    };
+    int result = proxy_create(&options, handler);
+    if (result == HERALD_ERROR_INVALID)
+        cli_usage_error("'%s': not a URL: expected http://host:port", config->target);
+    return result == HERALD_ERROR_NOMEM || result == 0 ? result : HERALD_ERROR_CONFIG;
 }
 
 /* The command line is read twice: for the configuration file, and over it. Returns 0, 1 after
@@ -122,7 +146,7 @@ static int run_target(struct serve_config *config, const struct application_runn
     case TARGET_APPLICATION:
         return runner->run(runner, config);
     default:
-        return cli_failure("'%s': this kind of target is not in this build", config->target);
+        return serve_run(config, make_upstream);
     }
 }
 
