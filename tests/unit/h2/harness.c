@@ -101,6 +101,7 @@ void raw_init(struct raw *raw)
     raw->pull_size = 65536;
     buf_init(&raw->in, 1u << 26, NULL);
     buf_init(&raw->out, 1u << 28, NULL);
+    buf_init(&raw->block, 1u << 22, NULL);
     hpack_encoder_init(&raw->encoder, HPACK_TABLE_DEFAULT, NULL);
     hpack_decoder_init(&raw->decoder, HPACK_TABLE_DEFAULT, NULL);
 }
@@ -133,6 +134,7 @@ void raw_close(struct raw *raw)
     raw->conn->ops->destroy(raw->conn);
     buf_free(&raw->in);
     buf_free(&raw->out);
+    buf_free(&raw->block);
     hpack_encoder_free(&raw->encoder);
     hpack_decoder_free(&raw->decoder);
 }
@@ -223,18 +225,22 @@ static int on_field(void *user, const struct hpack_field *field)
     return 0;
 }
 
+/* Decodes the block that ends with this frame. */
 static void decode_block(struct raw *raw, struct seen *seen)
 {
     size_t consumed;
     size_t prefix = seen->frame.type == H2_PUSH_PROMISE ? 4 : 0;
-    bool last = (seen->frame.flags & H2_FLAG_END_HEADERS) != 0;
-    if (seen->frame.type != H2_CONTINUATION)
-        raw->status = 0;
-    raw->fields = 0;
-    /* Fields may straddle frames only when the sender spills, which keeps them whole here. */
-    assert_int_equal(hpack_decode(&raw->decoder, raw->out.data + seen->payload + prefix,
-                                  seen->frame.length - prefix, last, &consumed, on_field, raw),
+    assert_int_equal(buf_append(&raw->block, raw->out.data + seen->payload + prefix,
+                                seen->frame.length - prefix),
                      0);
+    if ((seen->frame.flags & H2_FLAG_END_HEADERS) == 0)
+        return;
+    raw->status = 0;
+    raw->fields = 0;
+    struct span block = buf_span(&raw->block);
+    assert_int_equal(
+        hpack_decode(&raw->decoder, block.data, block.length, true, &consumed, on_field, raw), 0);
+    buf_clear(&raw->block);
     seen->status = raw->status;
     seen->fields = raw->fields;
 }
@@ -360,7 +366,8 @@ unsigned raw_status(const struct raw *raw, uint32_t id)
 {
     for (size_t i = 0; i < raw->count; i++) {
         const struct seen *seen = &raw->frames[i];
-        if (seen->frame.type == H2_HEADERS && seen->frame.stream_id == id && seen->status >= 200)
+        if ((seen->frame.type == H2_HEADERS || seen->frame.type == H2_CONTINUATION) &&
+            seen->frame.stream_id == id && seen->status >= 200)
             return seen->status;
     }
     return 0;

@@ -39,7 +39,7 @@ struct conn *host_open(struct host *host, enum conn_role role, const struct limi
 struct seen {
     struct h2_frame frame;
     size_t payload;  /* offset in raw.out */
-    unsigned status; /* of HEADERS */
+    unsigned status; /* of the block that ends with this frame */
     size_t fields;
 };
 
@@ -61,6 +61,7 @@ struct raw {
     unsigned status;
     size_t fields;
     uint32_t block_stream;
+    struct buf block; /* of the field block being received */
 };
 
 /* Starts an engine of `role` with limits_default (change raw->limits before: raw_init, raw_start).
