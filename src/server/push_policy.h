@@ -48,11 +48,4 @@ int push_policy_push(struct exchange *exchange, struct span path, const struct f
 /* At dispatch: pushes or hints what is remembered for this request's path, if anything. */
 void push_policy_request(struct exchange *exchange);
 
-/* The path of a link's target for the origin of `request`: "/x", "x" (relative to the request's
- * path), "https://authority/x", "//authority/x". Without fragment; in `arena` where it had to be
- * put together. Returns 1; 0 for another origin; HERALD_ERROR_INVALID for what cannot be promised
- * (dot segments, ...), HERALD_ERROR_NOMEM. */
-int push_resolve(struct arena *arena, const struct message *request, struct span target,
-                 struct span *path);
-
 #endif

@@ -2,6 +2,7 @@
 
 #include "server/fake.h"
 #include "server/push_policy.h"
+#include "server/push_target.h"
 #include "server/server_private.h"
 
 #include <stdio.h>
