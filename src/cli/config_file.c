@@ -157,12 +157,14 @@ static int apply_limits(const struct config_source *source, const struct option 
 
 static int apply_key(const struct config_source *source, const struct option *option, json_t *value)
 {
-    if (option->kind == OPTION_IGNORED || option->kind == OPTION_IGNORED_FLAG) {
-        cli_warning("%s: %s is ignored: %s", source->path, option->key, option->help);
-        return 0;
-    }
     if (json_is_null(value))
         return 0;
+    if (option->kind == OPTION_IGNORED || option->kind == OPTION_IGNORED_FLAG) {
+        /* Switched off there too: nothing is missing. */
+        if (!json_is_false(value))
+            cli_warning("%s: %s is ignored: %s", source->path, option->key, option->help);
+        return 0;
+    }
     if (option->kind == OPTION_LIMIT && json_is_object(value))
         return apply_limits(source, option, value);
     if (!json_is_array(value))

@@ -13,6 +13,10 @@ static const struct option_choice verify_modes[] = {
     {"CERT_NONE", VERIFY_NONE},
     {"CERT_OPTIONAL", VERIFY_OPTIONAL},
     {"CERT_REQUIRED", VERIFY_REQUIRED},
+    /* And as their numbers, which is what its older cert_reqs takes. */
+    {"0", VERIFY_NONE},
+    {"1", VERIFY_OPTIONAL},
+    {"2", VERIFY_REQUIRED},
     {NULL, 0},
 };
 
@@ -113,6 +117,7 @@ static const struct option options[] = {
      .choices = verify_modes,
      .offset = AT(verify_mode),
      .help = "ask clients for a certificate (default none)"},
+    {.key = "cert_reqs", .kind = OPTION_CHOICE, .choices = verify_modes, .offset = AT(verify_mode)},
     {.name = "ciphers",
      .key = "ciphers",
      .argument = "PRIORITIES",
@@ -409,6 +414,11 @@ static const struct option options[] = {
      .key = "use_reloader",
      .kind = OPTION_IGNORED_FLAG,
      .help = "there is no reloader"},
+    {.name = "daemon",
+     .letter = 'D',
+     .key = "daemon",
+     .kind = OPTION_IGNORED_FLAG,
+     .help = "it stays in the foreground; a service manager can start it"},
 };
 
 const struct option_table serve_options = {

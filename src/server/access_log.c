@@ -32,14 +32,18 @@ struct access_log {
 };
 
 /* A description of our own may be non-blocking without changing the one that other processes
- * share. */
+ * share. In a regular file it would have a place of its own too, and overwrite what they wrote. */
 static int open_standard_output(bool *may_block)
 {
+    struct stat status;
+    bool regular = fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode);
     *may_block = false;
-    int descriptor = open("/proc/self/fd/1", O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC);
-    if (descriptor >= 0)
-        return descriptor;
-    *may_block = true;
+    if (!regular) {
+        int descriptor = open("/proc/self/fd/1", O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC);
+        if (descriptor >= 0)
+            return descriptor;
+    }
+    *may_block = !regular;
     return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 }
 

@@ -133,6 +133,39 @@ static void python_values_of_many_kinds(void **state)
     finish(&r);
 }
 
+static void every_key_of_hypercorn_is_known(void **state)
+{
+    (void)state;
+    struct run r;
+    /* Its defaults written out, as its documentation lists them: nothing to warn about. */
+    run(&r, "defaults.py",
+        "import ssl\n"
+        "bind = ['127.0.0.1:8000']\ninsecure_bind = []\nquic_bind = []\nroot_path = ''\n"
+        "accesslog = None\nalpn_protocols = ['h2', 'http/1.1']\nalt_svc_headers = []\n"
+        "backlog = 100\nca_certs = None\ncertfile = None\ndaemon = False\ndebug = False\n"
+        "errorlog = '-'\ngraceful_timeout = 3\nread_timeout = None\ngroup = None\n"
+        "h11_max_incomplete_size = 16384\nh11_pass_raw_headers = False\n"
+        "h2_max_concurrent_streams = 100\nh2_max_header_list_size = 2**16\n"
+        "h2_max_inbound_frame_size = 2**14\ninclude_date_header = True\n"
+        "include_server_header = True\nkeep_alive_timeout = 5\nkeep_alive_max_requests = 1000\n"
+        "keyfile = None\nkeyfile_password = None\nlogconfig = None\nlogconfig_dict = None\n"
+        "loglevel = 'INFO'\nmax_app_queue_size = 10\nmax_requests = None\n"
+        "max_requests_jitter = 0\npid_path = None\nserver_names = []\nshutdown_timeout = 60\n"
+        "ssl_handshake_timeout = 60\nstartup_timeout = 60\nstatsd_host = None\numask = None\n"
+        "use_reloader = False\nuser = None\nverify_flags = None\nverify_mode = ssl.CERT_NONE\n"
+        "websocket_ping_interval = None\nworkers = 1\nwsgi_max_body_size = 16777216\n"
+        "application_path = 'app:app'\n");
+    assert_string_equal(r.errors.text, "");
+    assert_int_equal(r.result, 0);
+    finish(&r);
+    run(&r, "other.py", "daemon = True\nuser = 5\ncert_reqs = 2\n");
+    assert_int_equal(r.result, 0);
+    assert_int_equal(r.settings.config.verify_mode, VERIFY_REQUIRED);
+    assert_non_null(strstr(r.errors.text, "herald: warning: other.py: daemon is ignored: "));
+    assert_non_null(strstr(r.errors.text, "herald: warning: other.py: user is ignored: "));
+    finish(&r);
+}
+
 static void limits_are_a_table_or_a_list(void **state)
 {
     (void)state;
@@ -248,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_hypercorn_config_is_read_unchanged),
         cmocka_unit_test(the_other_formats_say_the_same),
         cmocka_unit_test(python_values_of_many_kinds),
+        cmocka_unit_test(every_key_of_hypercorn_is_known),
         cmocka_unit_test(limits_are_a_table_or_a_list),
         cmocka_unit_test(mistakes_name_file_and_key),
         cmocka_unit_test(broken_files_say_where),

@@ -153,6 +153,33 @@ static void lines_reach_the_file(void **state)
     finish();
 }
 
+static void standard_output_that_is_a_file_is_shared(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/herald-access-XXXXXX";
+    int file = mkstemp(path), saved = dup(STDOUT_FILENO);
+    fflush(stdout);
+    assert_int_equal(dup2(file, STDOUT_FILENO), STDOUT_FILENO);
+    assert_int_equal(write(file, "before\n", 7), 7);
+    struct access_log *log;
+    const char *bad;
+    int result = access_log_open("-", "%(s)s", &log, &bad);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    assert_int_equal(result, 0);
+    answered("/", NULL);
+    access_log_add(log, fake.exchange, NOW);
+    assert_false(access_log_flush(log));
+    assert_int_equal(write(file, "between\n", 8), 8);
+    access_log_add(log, fake.exchange, NOW);
+    access_log_close(log);
+    close(file);
+    read_file(path);
+    assert_string_equal(text, "before\n200\nbetween\n200\n");
+    unlink(path);
+    finish();
+}
+
 static void a_full_disk_drops_and_counts(void **state)
 {
     (void)state;
@@ -243,6 +270,7 @@ int main(void)
         cmocka_unit_test(values_are_escaped),
         cmocka_unit_test(mistakes_are_pointed_at),
         cmocka_unit_test(lines_reach_the_file),
+        cmocka_unit_test(standard_output_that_is_a_file_is_shared),
         cmocka_unit_test(a_full_disk_drops_and_counts),
         cmocka_unit_test(a_reader_that_sleeps_blocks_nobody),
         cmocka_unit_test(a_long_line_is_cut),
