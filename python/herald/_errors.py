@@ -20,6 +20,28 @@ def report(doing: str, error: BaseException) -> None:
     sys.stderr.flush()
 
 
+def summary(error: BaseException) -> str:
+    """The type and text of ``error`` in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def without_import_frames(error: BaseException) -> BaseException:
+    """Leave out the frames of Herald and importlib that lead to the module being imported."""
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "")
+        if not name.startswith(("herald.", "importlib")):
+            break
+        trace = trace.tb_next
+    return error.with_traceback(trace)
+
+
+def warning(text: str) -> None:
+    """Write one line about what is going on all the same."""
+    sys.stderr.write(f"herald: warning: {text}\n")
+    sys.stderr.flush()
+
+
 def line(text: str) -> None:
     """Write one line of Herald's own to standard error."""
     sys.stderr.write(f"herald: error: {text}\n")

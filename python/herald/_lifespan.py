@@ -26,13 +26,15 @@ class Lifespan:
         self._started = asyncio.Event()
         self._stopped = asyncio.Event()
         self._failure: str | None = None
+        self._asked = False
         self._supported = True
         self._task: asyncio.Task[None] | None = None
 
     async def startup(self) -> None:
         """Send ``lifespan.startup`` and wait for the answer.
 
-        An application that raises before it answers does not know the protocol, which is allowed.
+        An application that raises before it answers does not know the protocol, which is allowed;
+        when it had taken the message, one line says so.
 
         Raises:
             LifespanError: it answered ``lifespan.startup.failed``, or nothing in time.
@@ -71,7 +73,7 @@ class Lifespan:
             "state": self.state,
         }
         try:
-            await self._application(scope, self._events.get, self._send)
+            await self._application(scope, self._receive, self._send)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -80,10 +82,20 @@ class Lifespan:
                 self._failure = str(error)
             elif self._failure is None:
                 self._supported = False
+                if self._asked:
+                    _errors.warning(
+                        "the application's start-up raised "
+                        f"{_errors.summary(error)}; going on without lifespan"
+                    )
         finally:
             self._supported = self._supported and self._started.is_set()
             self._started.set()
             self._stopped.set()
+
+    async def _receive(self) -> dict[str, Any]:
+        event = await self._events.get()
+        self._asked = True
+        return event
 
     async def _send(self, message: dict[str, Any]) -> None:
         kind = message["type"]

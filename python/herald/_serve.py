@@ -30,7 +30,9 @@ def run(server: Server) -> int:
         _errors.line(str(error))
         return EXIT_USAGE
     except Exception as error:
-        _errors.report(f"importing {options['target']}", error)
+        target = options["target"]
+        _errors.report(f"importing {target}", _errors.without_import_frames(error))
+        _errors.line(f"{target} cannot be imported: {_errors.summary(error)}")
         return EXIT_USAGE
     interface = options["interface"]
     if interface == "auto":

@@ -348,6 +348,17 @@ class TestLifespan:
     ) -> None:
         server = serve_app("asgi_lifespan:unsupported")
         assert curl(f"{server.url}/").body == b"no lifespan\n"
+        assert "start-up" not in server.log
+
+    def test_raising_start_after_the_message_is_said(
+        self, serve_app: Callable[..., Server], curl: Curl
+    ) -> None:
+        server = serve_app("asgi_lifespan:raising")
+        assert curl(f"{server.url}/").body == b"no lifespan\n"
+        assert (
+            "herald: warning: the application's start-up raised RuntimeError: no database"
+            in server.log
+        )
 
     def test_never_completing_start(
         self, herald: Callable[..., subprocess.CompletedProcess[str]]

@@ -42,8 +42,21 @@ def test_application_whose_import_fails(herald: Herald, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise ValueError('half-written')\n")
     result = herald("serve", "--app-dir", tmp_path, "broken:app", "--bind", "127.0.0.1:0")
     assert result.returncode == 2
-    assert "half-written" in result.stderr
+    assert result.stderr.splitlines()[-1] == (
+        "herald: error: broken:app cannot be imported: ValueError: half-written"
+    )
+    assert "importlib" not in result.stderr
     assert "https://" not in result.stderr
+
+
+def test_application_that_does_not_parse(herald: Herald, tmp_path: Path) -> None:
+    (tmp_path / "unparsed.py").write_text("import os\n\ndef (\n")
+    result = herald("serve", "--app-dir", tmp_path, "unparsed:app", "--bind", "127.0.0.1:0")
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1] == (
+        "herald: error: unparsed:app cannot be imported: "
+        "SyntaxError: invalid syntax (unparsed.py, line 3)"
+    )
 
 
 def test_missing_certificate(herald: Herald, tmp_path: Path) -> None:

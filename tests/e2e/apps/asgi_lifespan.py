@@ -22,3 +22,10 @@ async def unsupported(scope: dict[str, Any], receive: Receive, send: Send) -> No
         raise NotImplementedError(scope["type"])
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"no lifespan\n"})
+
+
+async def raising(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        raise RuntimeError("no database")
+    await unsupported(scope, receive, send)
