@@ -45,7 +45,7 @@ class Server:
         return "\n".join(self.lines)
 
     def _port(self, scheme: str) -> int:
-        found = re.search(rf"{scheme}://(?:127\.0\.0\.1|localhost):(\d+)", self.log)
+        found = re.search(rf"listening on {scheme}://(?:127\.0\.0\.1|localhost):(\d+)", self.log)
         assert found is not None, f"no {scheme} address in: {self.log}"
         return int(found.group(1))
 
@@ -165,7 +165,7 @@ def serve(environment: dict[str, str], ca_file: Path) -> Iterator[Callable[..., 
         wait_until(
             lambda: (
                 process.poll() is not None
-                or len(re.findall(r"https?://\S+:\d+", server.log)) >= expected
+                or len(re.findall(r"listening on https?://\S+:\d+", server.log)) >= expected
             ),
             START_SECONDS,
             "the addresses in the server's output",
