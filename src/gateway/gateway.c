@@ -91,6 +91,9 @@ static int job_carry_out(struct gateway_job *job, struct gateway_command *comman
     }
     case COMMAND_RESPOND:
         job->responded = true;
+        if (job->gateway->options.responding != NULL)
+            job->gateway->options.responding(exchange, command->status, command->fields.items,
+                                             command->fields.count);
         return exchange_respond(exchange, command->status, command->fields.items,
                                 command->fields.count, command->content_length);
     case COMMAND_WRITE: {

@@ -20,6 +20,9 @@ struct gateway_options {
     /* Thread-safe: gateway_turn must be called on the loop's thread soon. */
     void (*wake)(void *user);
     void *user;
+    /* On the loop's thread, just before a final response is given; for push policy. May be NULL. */
+    void (*responding)(struct exchange *exchange, unsigned status, const struct field *fields,
+                       size_t count);
 };
 
 /* Returns 0 or HERALD_ERROR_NOMEM / HERALD_ERROR_IO. */

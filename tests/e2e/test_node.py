@@ -69,6 +69,30 @@ def test_pushes_switched_off_become_hints(
     assert [link.split(";")[0] for link in seen["informational"]] == ["</hello>", "</echo-headers>"]
 
 
+def test_nothing_is_pushed_twice(server: Server, node: Callable[..., dict[str, Any]]) -> None:
+    seen = node(f"{server.url}/push-twice")
+    assert [event for event in seen["events"] if event.startswith("promise")] == ["promise /hello"]
+    assert seen["body"] == "pushed twice\n"
+
+
+def test_link_of_a_response_becomes_a_push(
+    server: Server, node: Callable[..., dict[str, Any]]
+) -> None:
+    """By default; the next visitor's push comes before the application has answered."""
+    for _ in range(2):
+        seen = node(f"{server.url}/preload")
+        assert (seen["body"], seen["pushed"]["/hello"]["body"]) == ("preload\n", "hello, world\n")
+
+
+def test_link_of_a_response_stays_a_link(
+    serve_app: Callable[..., Server], node: Callable[..., dict[str, Any]]
+) -> None:
+    server = serve_app("asgi_basic:app", "--push", "off")
+    for _ in range(2):
+        seen = node(f"{server.url}/preload")
+        assert (seen["body"], seen["pushed"]) == ("preload\n", {})
+
+
 def test_informational_events(server: Server, node: Callable[..., dict[str, Any]]) -> None:
     seen = node(f"{server.url}/hints")
     assert seen["events"] == ["informational 103"] * 3 + ["response 200"]

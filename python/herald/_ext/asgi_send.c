@@ -5,6 +5,7 @@
 #include "asgi_push.h"
 #include "base/log.h"
 #include "server/folder.h"
+#include "server/push_policy.h"
 
 /* Bytes objects from this size on are handed over by reference rather than copied. */
 #define REFERENCE_MINIMUM 4096
@@ -121,6 +122,7 @@ static int send_head(AsgiExchange *self, uint64_t length)
         if (span_equals_ignoring_case(fields.items[i].name, SPAN_LITERAL("content-length")))
             length = CONTENT_LENGTH_UNKNOWN;
     }
+    (void)push_policy_response(self->exchange, (unsigned)status, fields.items, fields.count);
     int code =
         exchange_respond(self->exchange, (unsigned)status, fields.items, fields.count, length);
     asgi_fields_free(&fields);

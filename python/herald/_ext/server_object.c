@@ -1,6 +1,7 @@
 #include "server_object.h"
 
 #include "cli/serve.h"
+#include "server/push_policy.h"
 #include "server/supervisor.h"
 #include "trace/trace.h"
 #include "wsgi.h"
@@ -81,6 +82,12 @@ static void run_gateway(struct loop_task *task)
     gateway_turn(self->gateway);
 }
 
+static void act_on_links(struct exchange *exchange, unsigned status, const struct field *fields,
+                         size_t count)
+{
+    (void)push_policy_response(exchange, status, fields, count);
+}
+
 static void wake_gateway(void *user)
 {
     ServerObject *self = user;
@@ -137,6 +144,7 @@ static PyObject *server_prepare(ServerObject *self, PyObject *arguments)
             .buffer_maximum = self->config->limits.body_in_buffer,
             .body_maximum = self->config->wsgi_max_body_size,
             .wake = wake_gateway,
+            .responding = act_on_links,
             .user = self,
         };
         self->gateway_task.run = run_gateway;

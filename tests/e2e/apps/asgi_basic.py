@@ -126,6 +126,18 @@ async def push(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, b"pushed\n")
 
 
+async def preload(scope: Scope, receive: Receive, send: Send) -> None:
+    """A Link in the response, for the server's policy to act on."""
+    headers = [(b"link", b"</hello>; rel=preload; as=fetch"), (b"content-type", b"text/html")]
+    await answer(send, b"preload\n", headers=headers)
+
+
+async def push_twice(scope: Scope, receive: Receive, send: Send) -> None:
+    for _ in range(2):
+        await send({"type": "http.response.push", "path": "/hello", "headers": []})
+    await answer(send, b"pushed twice\n")
+
+
 async def echo_headers(scope: Scope, receive: Receive, send: Send) -> None:
     lines = [b"%s: %s\n" % (name, value) for name, value in scope["headers"]]
     await answer(send, b"".join(lines))
@@ -261,6 +273,8 @@ PATHS = {
     "/hints": hints,
     "/push": push,
     "/echo-headers": echo_headers,
+    "/preload": preload,
+    "/push-twice": push_twice,
     "/trailers": trailers,
     "/pathsend": pathsend,
     "/raise-before": raise_before,

@@ -101,7 +101,10 @@ static struct gateway *gateway_open(size_t queue_maximum, size_t buffer_maximum,
                                     uint64_t body_maximum)
 {
     struct gateway *gateway;
-    struct gateway_options options = {queue_maximum, buffer_maximum, body_maximum, wake, NULL};
+    struct gateway_options options = {.queue_maximum = queue_maximum,
+                                      .buffer_maximum = buffer_maximum,
+                                      .body_maximum = body_maximum,
+                                      .wake = wake};
     limits = limits_default;
     sem_init(&woken, 0, 0);
     assert_int_equal(gateway_create(&options, &gateway), 0);
