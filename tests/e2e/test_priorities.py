@@ -86,9 +86,9 @@ def test_an_urgent_response_overtakes(
     small = client.get("/small", "u=0")
     while small not in client.ended:
         client.read()
-    # It waits only for what the kernel holds: the unsent part and what the small receive buffer
-    # takes.
-    assert client.data[large] - before <= 64 * 1024
+    # It waits for at most 64 KiB on our side; what was under way to the receive buffer (the kernel
+    # doubles the 16 KiB asked for) had left us before.
+    assert client.data[large] - before <= (64 + 32) * 1024
     while large not in client.ended:
         client.read()
     assert client.data[large] == LARGE
