@@ -19,7 +19,9 @@ int h2_take_rst_stream(struct h2_conn *conn, struct span payload)
      */
     bool complete = h2_is_client(conn) && stream->exchange->in_ended && code == H2_NO_ERROR;
     h2_stream_close(stream, H2_ENDED_BY_PEER_RESET, complete ? 0 : reason_of(code));
-    if (!complete && !h2_is_client(conn) && !h2_bucket_take(&conn->budgets.resets, 1, conn->now))
+    /* A push that the client does not want is our doing, not its. */
+    bool charged = !complete && stream->by_peer && !h2_is_client(conn);
+    if (charged && !h2_bucket_take(&conn->budgets.resets, 1, conn->now))
         return h2_fail(conn, H2_ENHANCE_YOUR_CALM, "too many streams reset");
     return 0;
 }

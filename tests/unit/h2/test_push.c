@@ -128,6 +128,23 @@ static void client_resets_a_push(void **state)
     raw_close(&raw);
 }
 
+/* A browser that refuses every push is no attacker. */
+static void refused_pushes_cost_nothing(void **state)
+{
+    (void)state;
+    struct raw raw;
+    raw_open(&raw, CONN_SERVER);
+    raw.host.answer = push_and_keep;
+    for (uint32_t i = 0; i < 1000; i++) {
+        raw_get(&raw, 1 + 2 * i);
+        assert_int_equal(raw_flush(&raw), 0);
+        raw_rst(&raw, 2 + 2 * i, H2_CANCEL);
+        assert_int_equal(raw_flush(&raw), 0);
+        raw_forget(&raw);
+    }
+    raw_close(&raw);
+}
+
 static void push_two(struct host *host, struct exchange *exchange)
 {
     if (exchange->is_pushed) {
@@ -212,6 +229,7 @@ int main(void)
         cmocka_unit_test(pushes_are_limited),
         cmocka_unit_test(pushes_can_be_off),
         cmocka_unit_test(client_resets_a_push),
+        cmocka_unit_test(refused_pushes_cost_nothing),
         cmocka_unit_test(keeps_to_the_clients_stream_limit),
         cmocka_unit_test(parent_goes_before_it_is_written),
         cmocka_unit_test(parent_goes_first),
