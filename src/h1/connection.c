@@ -1,6 +1,7 @@
 #include "h1/connection.h"
 
 #include "h1/write.h"
+#include "http/reason.h"
 #include <stdlib.h>
 
 static void stop_input(struct h1_connection *connection)
@@ -89,7 +90,7 @@ void h1_fail(struct h1_connection *connection, int code, herald_time now)
 /* A small response of our own. Without memory for it the connection just closes. */
 static void write_error(struct h1_connection *connection, unsigned status)
 {
-    struct span phrase = h1_reason_phrase(status);
+    struct span phrase = reason_phrase(status);
     struct field type = FIELD("content-type", "text/plain");
     struct message message = {.status = (uint16_t)status, .fields = {&type, 1, 1}};
     struct h1_head_plan plan = {

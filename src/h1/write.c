@@ -1,5 +1,7 @@
 #include "h1/write.h"
 
+#include "http/reason.h"
+
 /* Status line or request line apart from their spans, Connection, Transfer-Encoding,
  * Content-Length, Upgrade apart from its token, TE, and the empty line. */
 #define FIXED_BOUND 320
@@ -40,93 +42,6 @@ size_t h1_write_hexadecimal(uint8_t *destination, uint64_t value)
     }
     return length;
 }
-
-/* In order of status. */
-static const struct {
-    uint16_t status;
-    const char *phrase;
-} phrases[] = {
-    {100, "Continue"},
-    {101, "Switching Protocols"},
-    {102, "Processing"},
-    {103, "Early Hints"},
-    {104, "Upload Resumption Supported"},
-    {200, "OK"},
-    {201, "Created"},
-    {202, "Accepted"},
-    {203, "Non-Authoritative Information"},
-    {204, "No Content"},
-    {205, "Reset Content"},
-    {206, "Partial Content"},
-    {207, "Multi-Status"},
-    {208, "Already Reported"},
-    {226, "IM Used"},
-    {300, "Multiple Choices"},
-    {301, "Moved Permanently"},
-    {302, "Found"},
-    {303, "See Other"},
-    {304, "Not Modified"},
-    {305, "Use Proxy"},
-    {307, "Temporary Redirect"},
-    {308, "Permanent Redirect"},
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {402, "Payment Required"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {406, "Not Acceptable"},
-    {407, "Proxy Authentication Required"},
-    {408, "Request Timeout"},
-    {409, "Conflict"},
-    {410, "Gone"},
-    {411, "Length Required"},
-    {412, "Precondition Failed"},
-    {413, "Content Too Large"},
-    {414, "URI Too Long"},
-    {415, "Unsupported Media Type"},
-    {416, "Range Not Satisfiable"},
-    {417, "Expectation Failed"},
-    {421, "Misdirected Request"},
-    {422, "Unprocessable Content"},
-    {423, "Locked"},
-    {424, "Failed Dependency"},
-    {425, "Too Early"},
-    {426, "Upgrade Required"},
-    {428, "Precondition Required"},
-    {429, "Too Many Requests"},
-    {431, "Request Header Fields Too Large"},
-    {451, "Unavailable For Legal Reasons"},
-    {500, "Internal Server Error"},
-    {501, "Not Implemented"},
-    {502, "Bad Gateway"},
-    {503, "Service Unavailable"},
-    {504, "Gateway Timeout"},
-    {505, "HTTP Version Not Supported"},
-    {506, "Variant Also Negotiates"},
-    {507, "Insufficient Storage"},
-    {508, "Loop Detected"},
-    {510, "Not Extended"},
-    {511, "Network Authentication Required"},
-};
-
-struct span h1_reason_phrase(unsigned status)
-{
-    size_t low = 0, high = sizeof(phrases) / sizeof(phrases[0]);
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (phrases[middle].status == status)
-            return span_from_text(phrases[middle].phrase);
-        if (phrases[middle].status < status)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return SPAN_EMPTY;
-}
-
 /* Fields whose place is taken by the plan. */
 static bool is_planned(uint16_t known)
 {
@@ -210,7 +125,7 @@ size_t h1_write_response_head(uint8_t *destination, const struct h1_head_plan *p
 
     at = put_decimal(at, message->status);
     *at++ = ' ';
-    at = put(at, message->reason.length > 0 ? message->reason : h1_reason_phrase(message->status));
+    at = put(at, message->reason.length > 0 ? message->reason : reason_phrase(message->status));
     at = PUT(at, "\r\n");
     at = put_fields(at, &message->fields);
     return (size_t)(put_plan(at, plan) - destination);

@@ -26,9 +26,6 @@ size_t h1_write_request_head(uint8_t *destination, const struct h1_head_plan *pl
 size_t h1_trailers_bound(const struct fields *trailers);
 size_t h1_write_trailers(uint8_t *destination, const struct fields *trailers);
 
-/* The registered phrase for `status`, or an empty span. */
-struct span h1_reason_phrase(unsigned status);
-
 /* Writes `value` in lower-case hexadecimal without leading zeros; at most 16 bytes. */
 size_t h1_write_hexadecimal(uint8_t *destination, uint64_t value);
 

@@ -1,6 +1,6 @@
 #include "server/access_format.h"
 
-#include "server/status.h"
+#include "http/reason.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,8 +259,8 @@ static int write_piece(struct buf *line, const struct access_piece *piece,
     case ATOM_REQUEST_LINE_QUERY:
         return write_request_line(line, exchange, piece->atom == ATOM_REQUEST_LINE_QUERY);
     case ATOM_STATUS_PHRASE:
-        return buf_printf(line, "%u %s", exchange->outgoing.status,
-                          status_phrase(exchange->outgoing.status));
+        return buf_printf(line, "%u %.*s", exchange->outgoing.status,
+                          SPAN_ARGUMENTS(reason_phrase(exchange->outgoing.status)));
     case ATOM_SCHEME:
         return write_escaped(line, exchange->incoming.scheme);
     case ATOM_METHOD:

@@ -4,9 +4,6 @@
 
 #include "http/exchange.h"
 
-/* The registered phrase (RFC 9110 section 15), "" for others. */
-const char *status_phrase(unsigned status);
-
 /* Responds with `status`, `fields` and the phrase as plain text, finishes and discards the rest of
  * the request. The caller still releases. Returns what exchange_respond returned. */
 int status_respond(struct exchange *exchange, unsigned status, const struct field *fields,
