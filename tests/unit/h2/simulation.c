@@ -44,6 +44,9 @@ struct sim {
     struct simulation_result *result;
     struct limits client_limits, server_limits;
     bool tiny_windows; /* and so little to send */
+    enum ending { NO_END, SERVER_SHUTS_DOWN, CLIENT_SHUTS_DOWN, TORN } ending;
+    unsigned end_turn;
+    bool ended;
 };
 
 static uint64_t below(struct sim *sim, uint64_t bound)
@@ -283,7 +286,7 @@ static void ask(struct sim *sim)
     if (result != 0) {
         exchange_cancel(exchange, HERALD_ERROR_CANCELLED);
         exchange_release(exchange);
-        if (result != HERALD_ERROR_LIMIT)
+        if (result != HERALD_ERROR_LIMIT && !(result == HERALD_ERROR_REFUSED && sim->ended))
             broken(sim, "a request was refused");
         return;
     }
@@ -527,7 +530,8 @@ static void judge(struct sim *sim, const struct job *job)
         return;
     }
     if (!job->closed) {
-        broken(sim, "never closed");
+        if (sim->ending != TORN)
+            broken(sim, "never closed");
         return;
     }
     /* Before the server's SETTINGS are known a request may go over its limit. */
@@ -535,7 +539,8 @@ static void judge(struct sim *sim, const struct job *job)
         broken(sim, "a request failed for no reason");
     if (job->reason == 0) {
         sim->result->completed++;
-        if (job->read != job->to_read || !job->head)
+        /* A torn connection leaves owners that have not read all yet. */
+        if (job->exchange == NULL && (job->read != job->to_read || !job->head))
             broken(sim, "a body is short");
         if (!job->informed && !job->pushed && (job->plan & PLAN_INFORM) != 0)
             broken(sim, "an interim response is missing");
@@ -553,6 +558,10 @@ static void set_up(struct sim *sim, uint64_t seed, struct simulation_result *res
     sim->now = HERALD_SECOND;
     sim->client_limits = sim->server_limits = limits_default;
     sim->tiny_windows = below(sim, 16) == 0;
+    sim->ending = (enum ending)(below(sim, 8) % 4);
+    if (below(sim, 2) == 0)
+        sim->ending = NO_END;
+    sim->end_turn = (unsigned)below(sim, 3000);
     /* Owners work at random here: what is small or slow is not the peer's fault. */
     struct limits *both[] = {&sim->client_limits, &sim->server_limits};
     for (int i = 0; i < 2; i++) {
@@ -579,20 +588,35 @@ static void set_up(struct sim *sim, uint64_t seed, struct simulation_result *res
     buf_init(&sim->down, 1u << 24, NULL);
 }
 
+static void leave_all(struct sim *sim, struct job *jobs, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (jobs[i].exchange == NULL)
+            continue;
+        if (!jobs[i].closed)
+            broken(sim, "not told of the end of the connection");
+        leave(&jobs[i]);
+    }
+}
+
 static void tear_down(struct sim *sim)
 {
-    sim->client->ops->destroy(sim->client);
-    sim->server->ops->destroy(sim->server);
-    for (unsigned i = 0; i < sim->ask_count; i++) {
-        if (sim->asks[i].exchange != NULL)
-            leave(&sim->asks[i]);
-    }
-    for (unsigned i = 0; i < sim->answer_count; i++) {
-        if (sim->answers[i].exchange != NULL)
-            leave(&sim->answers[i]);
-    }
+    if (h2_free(h2_of(sim->client)) != 0 || h2_free(h2_of(sim->server)) != 0)
+        broken(sim, "memory is left on an account");
+    leave_all(sim, sim->asks, sim->ask_count);
+    leave_all(sim, sim->answers, sim->answer_count);
     buf_free(&sim->up);
     buf_free(&sim->down);
+}
+
+/* A graceful end loses nothing but what it refuses; a torn connection is left to tear_down. */
+static void end(struct sim *sim)
+{
+    sim->ended = true;
+    if (sim->ending == SERVER_SHUTS_DOWN)
+        sim->server->ops->shutdown(sim->server, sim->now);
+    if (sim->ending == CLIENT_SHUTS_DOWN)
+        sim->client->ops->shutdown(sim->client, sim->now);
 }
 
 static void run(struct sim *sim)
@@ -600,12 +624,17 @@ static void run(struct sim *sim)
     unsigned wanted = 1 + (unsigned)below(sim, JOBS);
     unsigned turns;
     for (turns = 0; turns < TURNS && sim->broken == NULL; turns++) {
-        if (sim->result->requests < wanted && below(sim, 10) == 0)
+        if (sim->result->requests < wanted && !sim->ended && below(sim, 10) == 0)
             ask(sim);
+        if (sim->ending != NO_END && turns == sim->end_turn) {
+            end(sim);
+            if (sim->ending == TORN)
+                break;
+        }
         turn(sim);
         sum_windows(sim, sim->client);
         sum_windows(sim, sim->server);
-        if (sim->result->requests == wanted && is_done(sim))
+        if ((sim->ended || sim->result->requests == wanted) && is_done(sim))
             break;
     }
     sim->result->overtaken = turns == TURNS;
@@ -621,9 +650,10 @@ const char *simulate(uint64_t seed, struct simulation_result *result)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
     set_up(sim, seed, result);
-    if (sim->client != NULL && sim->server != NULL)
+    if (sim->client != NULL && sim->server != NULL) {
         run(sim);
-    tear_down(sim);
+        tear_down(sim);
+    }
     const char *what = sim->broken;
     free(sim);
     return what;
