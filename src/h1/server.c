@@ -12,36 +12,45 @@ static bool is_tunnel_request(const struct message *message)
     return message->upgrade || method_is(message, "CONNECT");
 }
 
-/* "http://host/path" (RFC 9112 section 3.2.2): what stands there wins over Host. */
-static int read_absolute_target(struct span target, struct message *message)
+/* "http://host?query" has an empty path, which is the same as "/" (RFC 9112 section 3.2.1). */
+static int put_slash(struct arena *arena, struct span query, struct span *path)
 {
-    static const struct span schemes[] = {
-        {(const uint8_t *)"http://", 7},
-        {(const uint8_t *)"https://", 8},
-    };
+    uint8_t *text = arena_alloc(arena, query.length + 1);
+
+    if (text == NULL)
+        return HERALD_ERROR_NOMEM;
+    text[0] = '/';
+    if (query.length > 0)
+        memcpy(text + 1, query.data, query.length);
+    *path = span_make(text, query.length + 1);
+    return 0;
+}
+
+/* "http://host/path" (RFC 9112 section 3.2.2): what stands there wins over Host. */
+static int read_absolute_target(struct arena *arena, struct span target, struct message *message)
+{
+    static const struct span schemes[] = {SPAN_LITERAL("http://"), SPAN_LITERAL("https://")};
 
     for (size_t i = 0; i < 2; i++) {
-        struct span scheme = schemes[i];
-        const uint8_t *byte, *end = target.data + target.length;
+        size_t start = schemes[i].length, end = start;
 
-        if (!span_equals_ignoring_case(span_slice(target, 0, scheme.length), scheme))
+        if (!span_equals_ignoring_case(span_slice(target, 0, start), schemes[i]))
             continue;
-        byte = target.data + scheme.length;
-        while (byte < end && *byte != '/' && *byte != '?')
-            byte++;
-        message->authority =
-            span_slice(target, scheme.length, (size_t)(byte - target.data) - scheme.length);
-        message->path = byte == end ? SPAN_LITERAL("/") : span_make(byte, (size_t)(end - byte));
-        /* "http://host?query" has an empty path, which is sent as "/". */
-        if (message->authority.length == 0 || (byte < end && *byte == '?'))
+        while (end < target.length && target.data[end] != '/' && target.data[end] != '?')
+            end++;
+        message->authority = span_slice(target, start, end - start);
+        message->path = span_slice(target, end, target.length);
+        if (message->authority.length == 0)
             return HERALD_ERROR_MALFORMED;
+        if (message->path.length == 0 || message->path.data[0] == '?')
+            return put_slash(arena, message->path, &message->path);
         return 0;
     }
     return HERALD_ERROR_MALFORMED;
 }
 
 /* The four forms of a request target (RFC 9112 section 3.2). */
-static int read_target(struct span target, struct message *message)
+static int read_target(struct arena *arena, struct span target, struct message *message)
 {
     if (method_is(message, "CONNECT")) {
         message->authority = target;
@@ -51,7 +60,7 @@ static int read_target(struct span target, struct message *message)
         message->path = target;
         return target.data[0] == '/' || method_is(message, "OPTIONS") ? 0 : HERALD_ERROR_MALFORMED;
     }
-    return read_absolute_target(target, message);
+    return read_absolute_target(arena, target, message);
 }
 
 /* The start line into `message`, in memory of the exchange. */
@@ -76,7 +85,8 @@ static int read_request_line(struct h1_connection *connection, struct exchange *
     message->version = line.version;
     message->method = span_slice(copy, 0, method_length);
     message->scheme = info == NULL ? SPAN_LITERAL("http") : span_from_text(info->scheme);
-    return read_target(span_slice(copy, method_length + 1, line.target.length), message);
+    return read_target(&exchange->arena, span_slice(copy, method_length + 1, line.target.length),
+                       message);
 }
 
 /* Upgrade is heard when it could be obeyed: HTTP/1.1, no body, one protocol, and not h2c, which has
@@ -145,7 +155,7 @@ void h1_server_head(struct h1_connection *connection, struct span head, herald_t
     result = read_request(connection, exchange, head, &framing, &status);
     if (result < 0) {
         exchange_unhold(exchange);
-        h1_refuse(connection, result, status, now);
+        h1_refuse(connection, result, result == HERALD_ERROR_NOMEM ? 503 : status, now);
         return;
     }
     connection->exchange = exchange;

@@ -60,6 +60,7 @@ static void test_requests_as_seen(void **state)
     expect_log("GET http://B.example:8080/x?y HTTP/1.1\r\nHost: a\r\nX-A:  b \r\n\r\n",
                "request GET /x?y B.example:8080 x-a=b\nend\n");
     expect_log("GET http://b HTTP/1.1\r\nHost: a\r\n\r\n", "request GET / b\nend\n");
+    expect_log("GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n", "request GET /?x b\nend\n");
     expect_log("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "request OPTIONS * a\nend\n");
     /* Fields of the connection do not reach the handler, others cannot be named away. */
     expect_log("GET / HTTP/1.1\r\nHost: a\r\nConnection: x-hop, cookie, keep-alive\r\nX-Hop: 1\r\n"
