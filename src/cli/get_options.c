@@ -6,6 +6,7 @@
 #include "net/address.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BODY_MAXIMUM  (64 * 1024 * 1024)
@@ -249,6 +250,12 @@ static int check_outputs(const struct get_options *get, size_t urls)
         return cli_usage_error("get: --output excludes --remote-name and --output-dir");
     if (get->output != NULL && urls > 1)
         return cli_usage_error("get: --output takes one URL; use --output-dir for several");
+    struct stat status;
+    if (get->output_dir != NULL && stat(get->output_dir, &status) < 0)
+        return cli_usage_error("--output-dir '%s': %s", get->output_dir,
+                               errno == ENOENT ? "no such folder" : strerror(errno));
+    if (get->output_dir != NULL && !S_ISDIR(status.st_mode))
+        return cli_usage_error("--output-dir '%s': not a folder", get->output_dir);
     return 0;
 }
 
@@ -285,7 +292,7 @@ int get_options_finish(struct get_options *get, size_t urls)
         code = build_connect_to(get);
     if (code == 0)
         code = build_body(get);
-    if (get->trace == GET_TRACE_OFF && get->verbose)
+    if (get->trace == GET_TRACE_OFF && (get->verbose || get->trace_file != NULL))
         get->trace = GET_TRACE_TEXT;
     if (get->method == NULL)
         get->method = get->head_only        ? "HEAD"

@@ -62,8 +62,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct running *running = handle->data;
     if (number == SIGHUP) {
-        if (server_reload_certificates(running->server) == 0)
-            log_write(LOG_INFO, "certificates were read again");
+        (void)server_reload_certificates(running->server);
         return;
     }
     running->stops++;

@@ -258,6 +258,9 @@ static void describe_end(struct request *request, int reason)
             text = link_error_text(request->connection->link);
     } else if (reason == HERALD_ERROR_CANCELLED) {
         text = "the server reset the stream";
+    } else if (reason == HERALD_ERROR_PROTOCOL) {
+        text = request->origin->version == HTTP_1_1 ? "what the server sent is not valid HTTP/1.1"
+                                                    : "what the server sent is not valid HTTP/2";
     }
     snprintf(request->error, sizeof(request->error), "%s", text);
 }

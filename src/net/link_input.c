@@ -1,6 +1,5 @@
 #include "net/link_private.h"
 
-#include "base/log.h"
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -80,14 +79,6 @@ static void read_tls(struct link *link, struct span data)
     link_stage(link, &sink);
 }
 
-static void log_stranger(const struct link *link)
-{
-    static struct log_limit limit;
-
-    log_limited(&limit, LOG_INFO, "%s:%u does not speak TLS on the TLS port %u", link->peer_address,
-                link->info.peer_port, link->info.local_port);
-}
-
 static void secured(struct link *link)
 {
     struct span alpn = tls_session_alpn(link->tls);
@@ -112,8 +103,6 @@ void link_step_handshake(struct link *link, struct span data)
     struct tls_sink sink = {.data = link->loop->sealed, .capacity = LOOP_SEALED_SIZE};
 
     if (data.length > 0 && link->bytes_in == data.length && !is_tls(link, data.data[0])) {
-        if (link->server != NULL)
-            log_stranger(link);
         link_set_error(link, "the peer does not speak TLS");
         link_close(link, HERALD_ERROR_TLS);
         return;

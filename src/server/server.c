@@ -323,7 +323,10 @@ int server_reload_certificates(struct server *server)
                   server->config->accesslog, strerror(errno));
     if (server->tls == NULL)
         return 0;
-    return tls_context_reload(server->tls, &error) < 0 ? HERALD_ERROR_CONFIG : 0;
+    if (tls_context_reload(server->tls, &error) < 0)
+        return HERALD_ERROR_CONFIG;
+    log_write(LOG_INFO, "certificates were read again");
+    return 0;
 }
 
 const struct server_counters *server_counters(const struct server *server)

@@ -209,13 +209,20 @@ static void closed(struct link *link, int reason)
 static void failed(struct link *link, int reason)
 {
     struct server *server = server_of_link(link);
-    (void)reason;
+    const struct conn_info *info = link_info(link);
     server->counters.connections_tls_failed++;
-    if (!server->stopping)
-        log_limited(&handshake_failures, LOG_INFO,
-                    "a connection ended before its first request: %s", link_error_text(link));
-    else
+    if (server->stopping) {
         loop_work_add(server->loop, &server->turn_end);
+        return;
+    }
+    /* A peer that just leaves is a health check, or a browser that was quicker than its user. */
+    enum log_level level = reason == HERALD_ERROR_CLOSED ? LOG_DEBUG : LOG_INFO;
+    if (info->peer_address[0] != '\0')
+        log_limited(&handshake_failures, level, "%s:%u made no request on port %u: %s",
+                    info->peer_address, info->peer_port, info->local_port, link_error_text(link));
+    else
+        log_limited(&handshake_failures, level, "a connection made no request: %s",
+                    link_error_text(link));
 }
 
 const struct link_ops server_link_ops = {

@@ -423,6 +423,14 @@ def test_json_trace_tells_the_same(get: Get, tls_server: str, authority: Authori
     assert all(frame["connection_window"] > 0 for frame in data)
 
 
+def test_a_trace_file_alone_asks_for_a_trace(get: Get, clear_server: str, tmp_path: Path) -> None:
+    trace = tmp_path / "frames.txt"
+    result = get("--http2", "--trace-file", str(trace), f"{clear_server}/page.html")
+    assert result.code == 0, result.error
+    assert "-> SETTINGS" not in result.error
+    assert "-> SETTINGS" in trace.read_text()
+
+
 def test_pushes_are_announced_without_a_trace(
     get: Get, tls_server: str, authority: Authority
 ) -> None:
@@ -515,8 +523,16 @@ def test_cleartext_http2(get: Get, clear_server: str) -> None:
 
 
 def test_the_wrong_protocol_is_an_error(get: Get, clear_server: str, echo: EchoServer) -> None:
-    assert get("--http1.1", "--max-time", "5", f"{clear_server}/page.html").code == 1
-    assert get("--http2", "--max-time", "5", f"{echo.url}/").code == 1
+    result = get("--http1.1", "--max-time", "5", f"{clear_server}/page.html")
+    assert result.code == 1
+    assert "what the server sent is not valid HTTP/1.1" in result.error
+    result = get("--http2", "--max-time", "5", f"{echo.url}/")
+    assert result.code == 1
+    assert "what the server sent is not valid HTTP/2" in result.error
+    result = get("--max-time", "5", f"https://127.0.0.1:{echo.url.rpartition(':')[2]}/")
+    assert result.code == 1
+    assert "does not speak TLS" in result.error or "closed during the TLS handshake" in result.error
+    assert len(result.error.splitlines()) == 1
 
 
 # ---- Node ----
@@ -694,6 +710,8 @@ def test_fail_turns_a_status_into_an_exit_code(get: Get, raw: Callable[..., Raw]
         (["--cacert", "/nonexistent", "https://h/"], "/nonexistent"),
         (["-X", "A B", "http://h/"], "not a method"),
         (["--max-time", "soon", "http://h/"], "--max-time"),
+        (["--output-dir", "/nonexistent", "http://h/"], "'/nonexistent': no such folder"),
+        (["--output-dir", "/dev/null", "http://h/"], "'/dev/null': not a folder"),
     ],
 )
 def test_usage_errors(get: Get, arguments: list[str], said: str) -> None:
