@@ -11,6 +11,14 @@ static void stop_input(struct h1_connection *connection)
     connection->conn.finished = true;
 }
 
+/* A body that ends with the connection and is cut looks complete to the peer, unless the connection
+ * ends in another way than by its end. */
+static void note_broken(struct h1_connection *connection)
+{
+    if (connection->output_state == H1_OUTPUT_BODY && connection->out_framing == H1_FRAMING_CLOSE)
+        connection->conn.broken = true;
+}
+
 static void stop_timers(struct h1_connection *connection)
 {
     connection->head_due = HERALD_NEVER;
@@ -55,6 +63,8 @@ void h1_end_exchange(struct h1_connection *connection, int reason, herald_time n
 
     connection->exchange = NULL;
     stop_timers(connection);
+    if (reason != 0)
+        note_broken(connection);
     if (reusable)
         start_over(connection, now + conn->limits->idle_timeout);
     else
@@ -367,6 +377,7 @@ static void exchange_cancels(struct exchange *exchange, int reason)
         if (unsent && h1_is_server(connection) &&
             (reason == HERALD_ERROR_INTERNAL || reason == HERALD_ERROR_REFUSED))
             write_error(connection, reason == HERALD_ERROR_REFUSED ? 503 : 500);
+        note_broken(connection);
         stop_input(connection);
         stop_timers(connection);
     }

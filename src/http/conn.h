@@ -110,6 +110,8 @@ struct conn {
     unsigned promises_queued; /* promises accepted from handlers and not yet written */
     bool wants_read;          /* false: do not call recv until it is true again */
     bool finished;            /* all has been said: close the transport once pull yields nothing */
+    bool broken; /* with finished: the peer must not take the end for an orderly one (a body that
+                    ends with the connection was cut): reset, without TLS close_notify */
     bool shutting_down;
 };
 

@@ -192,15 +192,31 @@ static bool has_said_all(const struct link *link)
     return link->drained && !link->blocked && buf_length(&link->unsent) == 0;
 }
 
+/* The peer learns from the transport that something is missing. */
+static void reset(struct link *link)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+
+    /* Where there are no resets (unix sockets) the end stays as it is. */
+    (void)setsockopt(link->descriptor, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    link->said_goodbye = true;
+    link_close(link, HERALD_ERROR_CLOSED);
+}
+
 /* RFC 9112 section 9.6: closing with unread input makes the kernel send a reset, which can overtake
  * our last bytes at the peer. A client has what it wanted and just goes. */
 static void end_output(struct link *link, herald_time now)
 {
     struct conn *conn = link->conn;
+    bool broken = conn != NULL && conn->broken;
 
     link->conn = NULL;
     if (conn != NULL)
         conn->ops->destroy(conn);
+    if (broken) {
+        reset(link);
+        return;
+    }
     say_goodbye(link, now);
     if (link->close_wanted || buf_length(&link->unsent) > 0)
         return;

@@ -53,7 +53,7 @@ static int create_tls(struct server *server)
 {
     const struct serve_config *config = server->config;
     struct tls_certificate_files files[TEXT_LIST_MAXIMUM];
-    const char *alpn[TEXT_LIST_MAXIMUM];
+    const char *alpn[TEXT_LIST_MAXIMUM + 1];
     size_t protocols = server->options.engine_count;
     if (config->bind.count == 0)
         return 0;
@@ -67,6 +67,9 @@ static int create_tls(struct server *server)
         };
     for (size_t i = 0; i < protocols; i++)
         alpn[i] = server->options.engines[i]->alpn;
+    /* Clients told to speak HTTP/1.0 offer nothing else. */
+    if (server_find_engine(server, SPAN_LITERAL("http/1.0")) != NULL)
+        alpn[protocols++] = "http/1.0";
     const struct tls_server_config tls = {
         .certificates = files,
         .certificate_count = config->certfile.count,

@@ -143,8 +143,10 @@ static void wake(struct conn *conn)
 static const struct conn_host_ops host_ops = {
     .dispatch = dispatch, .completed = completed, .wake = wake};
 
-static const struct engine *find_engine(const struct server *server, struct span alpn)
+const struct engine *server_find_engine(const struct server *server, struct span alpn)
 {
+    if (span_equals(alpn, SPAN_LITERAL("http/1.0")))
+        alpn = SPAN_LITERAL("http/1.1");
     for (size_t i = 0; i < server->options.engine_count; i++)
         if (span_equals(span_from_text(server->options.engines[i]->alpn), alpn))
             return server->options.engines[i];
@@ -160,7 +162,7 @@ static struct conn *open_connection(struct link *link, const struct conn_info *i
                                     struct span alpn)
 {
     struct server *server = server_of_link(link);
-    const struct engine *engine = find_engine(server, alpn);
+    const struct engine *engine = server_find_engine(server, alpn);
     link_set_user(link, NULL);
     server->counters.connections_accepted++;
     if (engine == NULL || server->fresh_over) {

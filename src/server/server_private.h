@@ -59,6 +59,9 @@ struct connection {
 /* server_connection.c */
 extern const struct link_ops server_link_ops;
 void server_check_stopped(struct server *server);
+
+/* The engine for an ALPN name, NULL when there is none; "http/1.0" is HTTP/1.1's. */
+const struct engine *server_find_engine(const struct server *server, struct span alpn);
 struct connection *connection_of(const struct exchange *exchange);
 
 /* server_listen.c: as server_bind; closes all. */

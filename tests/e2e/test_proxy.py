@@ -346,6 +346,26 @@ def test_cut_bodies(
     assert result.code != 0 or result.status >= 500, "the client must see that the body is cut"
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_cut_body_for_an_old_client(
+    tls: bool,
+    serve: Callable[..., Server],
+    upstream: Callable[[Script], Upstream],
+    curl: Callable[..., CurlResult],
+) -> None:
+    """To HTTP/1.0 the end of the connection is the end of the body: a cut one ends otherwise."""
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(CUT["chunked"])
+        time.sleep(0.2)
+
+    server = serve(upstream(script).url)
+    result = curl("--http1.0", server.url if tls else server.plain_url)
+    assert result.code != 0, "the client must see that the body is cut"
+    assert result.body == b"half"
+
+
 def test_surplus_bytes_reach_nobody(
     serve: Callable[..., Server],
     upstream: Callable[[Script], Upstream],

@@ -250,6 +250,19 @@ static void test_cancel(void **state)
     assert_string_equal(harness_log(&harness), "request GET /next a\n");
     harness_close(&harness);
 
+    /* Where the end of the connection is the end of the body, it must be another end. */
+    harness_init(&harness, HANDLER_HOLD);
+    harness_open(&harness);
+    (void)harness_exchange(&harness, "GET /next HTTP/1.0\r\n\r\n");
+    assert_int_equal(exchange_respond(harness.held, 200, NULL, 0, CONTENT_LENGTH_UNKNOWN), 0);
+    assert_int_equal(exchange_write(harness.held, SPAN_LITERAL("part")), 0);
+    harness_pull(&harness);
+    assert_false(harness.server->broken);
+    exchange_cancel(harness.held, HERALD_ERROR_INTERNAL);
+    harness_pull(&harness);
+    assert_true(harness.server->finished && harness.server->broken);
+    harness_close(&harness);
+
     /* Before the head there is still something to say. */
     harness_init(&harness, HANDLER_HOLD);
     harness_open(&harness);
