@@ -64,7 +64,9 @@ static int receive(struct conn *base, const struct conn_in *in, herald_time now)
         return conn->over;
     enter(conn, now);
     conn->early_data = in->early_data;
-    return leave(conn, h2_receive(conn, in->data));
+    int result = h2_receive(conn, in->data);
+    h2_slot_turn(conn);
+    return leave(conn, result);
 }
 
 static int pull(struct conn *base, struct conn_out *out, herald_time now)

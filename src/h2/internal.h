@@ -75,7 +75,7 @@ int h2_block_done(struct h2_conn *conn);
 
 /* ---- slots.c ---- */
 
-/* The head of the stream's request is complete: dispatches it now, or when work has ended. */
+/* The head of the stream's request is complete: it is dispatched at the next turn with a slot. */
 void h2_slot_request(struct h2_stream *stream);
 
 /* Dispatches what waits, as far as there are slots. Calls handlers. */

@@ -3,7 +3,10 @@
  * stream (H2-01), so resetting streams buys a peer no work. A well-behaved peer opens a new stream
  * when it sees the end of an old one, which may be a moment before the owner of that has returned:
  * its request waits that moment instead of being refused. What waits is bounded by the stream
- * limit. */
+ * limit.
+ *
+ * No request is dispatched before all that came with it has been read, so one that is reset in the
+ * same breath never reaches a handler. */
 #include "h2/internal.h"
 
 static bool has_slot(const struct h2_conn *conn)
@@ -13,11 +16,7 @@ static bool has_slot(const struct h2_conn *conn)
 
 void h2_slot_request(struct h2_stream *stream)
 {
-    struct h2_conn *conn = stream->conn;
-    if (list_is_empty(&conn->queued) && has_slot(conn))
-        conn_dispatch(&conn->base, stream->exchange);
-    else
-        list_append(&conn->queued, &stream->queued);
+    list_append(&stream->conn->queued, &stream->queued);
 }
 
 void h2_slot_turn(struct h2_conn *conn)

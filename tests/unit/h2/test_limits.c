@@ -52,6 +52,7 @@ static void work_holds_its_slot(void **state)
     raw.host.answer = hold;
     for (uint32_t id = 1; id < 2 * 150; id += 2) {
         raw_get(&raw, id);
+        raw_flush(&raw);
         raw_rst(&raw, id, H2_CANCEL);
     }
     raw_flush(&raw);
@@ -66,6 +67,22 @@ static void work_holds_its_slot(void **state)
         exchange_release(held[i]);
     raw_flush(&raw);
     assert_int_equal(held_count, 100);
+    assert_int_equal(raw_status(&raw, 1001), 200);
+    close_clean(&raw);
+}
+
+static void reset_in_the_same_breath_costs_no_work(void **state)
+{
+    (void)state;
+    struct raw raw;
+    raw_open(&raw, CONN_SERVER);
+    for (uint32_t id = 1; id < 2 * 150; id += 2) {
+        raw_get(&raw, id);
+        raw_rst(&raw, id, H2_CANCEL);
+    }
+    raw_get(&raw, 1001);
+    raw_flush(&raw);
+    assert_int_equal(raw.host.dispatched, 1);
     assert_int_equal(raw_status(&raw, 1001), 200);
     close_clean(&raw);
 }
@@ -616,6 +633,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rapid_reset_is_stopped),
         cmocka_unit_test(work_holds_its_slot),
+        cmocka_unit_test(reset_in_the_same_breath_costs_no_work),
         cmocka_unit_test(made_you_reset_is_stopped),
         cmocka_unit_test(continuation_flood_is_stopped),
         cmocka_unit_test(field_bomb_is_refused),

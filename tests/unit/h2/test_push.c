@@ -185,7 +185,7 @@ static void parent_goes_before_it_is_written(void **state)
     raw.host.answer = push_two;
     raw_get(&raw, 1);
     raw_rst(&raw, 1, H2_CANCEL);
-    raw_flush(&raw);
+    raw_flush_bytewise(&raw); /* the handler answers before the reset is read */
     assert_null(raw_find(&raw, H2_PUSH_PROMISE, 1));
     assert_int_equal(raw.conn->promises_queued, 0);
     assert_int_equal(raw.host.dispatched, 1);
