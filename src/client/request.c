@@ -99,12 +99,20 @@ static void finish(struct request *request, int reason)
         request->base.events->closed(&request->base, reason);
 }
 
+static const char *reason_text(const struct request *request, int reason)
+{
+    if (reason != HERALD_ERROR_PROTOCOL)
+        return herald_error_text(reason);
+    return request->origin->version == HTTP_1_1 ? "what the server sent is not valid HTTP/1.1"
+                                                : "what the server sent is not valid HTTP/2";
+}
+
 void request_fail(struct request *request, int reason, const char *text)
 {
     if (text != NULL)
         snprintf(request->error, sizeof(request->error), "%s", text);
     else
-        snprintf(request->error, sizeof(request->error), "%s", herald_error_text(reason));
+        snprintf(request->error, sizeof(request->error), "%s", reason_text(request, reason));
     exchange_cancel(request->base.exchange, HERALD_ERROR_CANCELLED);
     leave_connection(request, false);
     finish(request, reason);
@@ -247,20 +255,29 @@ static void on_writable(struct exchange *exchange)
         request->base.events->writable(&request->base);
 }
 
+/* Why the link ended, where it says more than `otherwise`. */
+static const char *link_text(const struct request *request, const char *otherwise)
+{
+    const char *text = link_error_text(request->connection->link);
+
+    if (strcmp(text, herald_error_text(0)) == 0)
+        return otherwise;
+    /* The engine refused what came, which is all that the link knows. */
+    if (strcmp(text, herald_error_text(HERALD_ERROR_PROTOCOL)) == 0)
+        return reason_text(request, HERALD_ERROR_PROTOCOL);
+    return text;
+}
+
 static void describe_end(struct request *request, int reason)
 {
-    const char *text = herald_error_text(reason);
+    const char *text = reason_text(request, reason);
 
     if (reason == HERALD_ERROR_CLOSED) {
         text = "the server closed the connection";
-        if (request->connection != NULL && link_conn(request->connection->link) == NULL &&
-            strcmp(link_error_text(request->connection->link), herald_error_text(0)) != 0)
-            text = link_error_text(request->connection->link);
+        if (request->connection != NULL && link_conn(request->connection->link) == NULL)
+            text = link_text(request, text);
     } else if (reason == HERALD_ERROR_CANCELLED) {
         text = "the server reset the stream";
-    } else if (reason == HERALD_ERROR_PROTOCOL) {
-        text = request->origin->version == HTTP_1_1 ? "what the server sent is not valid HTTP/1.1"
-                                                    : "what the server sent is not valid HTTP/2";
     }
     snprintf(request->error, sizeof(request->error), "%s", text);
 }
