@@ -38,17 +38,28 @@ def run(server: Server) -> int:
     if interface == "auto":
         interface = "asgi" if is_asgi(application) else "wsgi"
     worker = _Worker(server, application, interface)
-    with asyncio.Runner(loop_factory=_loop_factory(), debug=options["debug"] or None) as runner:
+    try:
+        factory = _loop_factory(options["worker_class"])
+    except LoadError as error:
+        _errors.line(str(error))
+        return EXIT_USAGE
+    with asyncio.Runner(loop_factory=factory, debug=options["debug"] or None) as runner:
         return runner.run(worker.serve())
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed, unless HERALD_LOOP=asyncio says otherwise."""
-    if os.environ.get("HERALD_LOOP") == "asyncio":
+def _loop_factory(worker_class: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop: uvloop's where it is installed, unless asyncio's is asked for.
+
+    Raises:
+        LoadError: uvloop is asked for and not installed.
+    """
+    if worker_class == "asyncio":
         return None
     try:
         import uvloop
     except ImportError:
+        if worker_class == "uvloop":
+            raise LoadError("--worker-class uvloop: the package uvloop is not installed") from None
         return None
     return uvloop.new_event_loop
 

@@ -20,6 +20,9 @@ static const struct option_choice verify_modes[] = {
     {NULL, 0},
 };
 
+static const struct option_choice worker_classes[] = {
+    {"auto", WORKER_AUTO}, {"asyncio", WORKER_ASYNCIO}, {"uvloop", WORKER_UVLOOP}, {NULL, 0}};
+
 static const struct option_choice interfaces[] = {
     {"auto", INTERFACE_AUTO}, {"asgi", INTERFACE_ASGI}, {"wsgi", INTERFACE_WSGI}, {NULL, 0}};
 
@@ -272,6 +275,13 @@ static const struct option options[] = {
      .choices = interfaces,
      .offset = AT(interface),
      .help = "how module:attr is called (default: found out)"},
+    {.name = "worker-class",
+     .letter = 'k',
+     .key = "worker_class",
+     .kind = OPTION_CHOICE,
+     .choices = worker_classes,
+     .offset = AT(worker_class),
+     .help = "the event loop of an application (default auto: uvloop where it is installed)"},
     {.name = "app-dir",
      .key = "app_dir",
      .argument = "FOLDER",
@@ -394,8 +404,6 @@ static const struct option options[] = {
         .name = option_name, .letter = option_letter, .key = option_key, .kind = OPTION_IGNORED,   \
         .argument = "VALUE", .help = why                                                           \
     }
-    NOT_HERE("worker-class", 'k', "worker_class",
-             "there is one kind of worker; uvloop is used where it is installed"),
     NOT_HERE("group", 'g', "group", "start the command as that group"),
     NOT_HERE("user", 'u', "user", "start the command as that user"),
     NOT_HERE("umask", 'm', "umask", "set it before the command"),

@@ -12,6 +12,9 @@ enum verify_mode { VERIFY_NONE, VERIFY_OPTIONAL, VERIFY_REQUIRED };
 
 enum target_kind { TARGET_NONE, TARGET_FOLDER, TARGET_UPSTREAM, TARGET_APPLICATION };
 
+/* The event loop an application runs on. */
+enum worker_class { WORKER_AUTO, WORKER_ASYNCIO, WORKER_UVLOOP };
+
 enum application_interface { INTERFACE_AUTO, INTERFACE_ASGI, INTERFACE_WSGI };
 
 /* What a `Link: rel=preload` field of a response becomes. */
@@ -39,6 +42,7 @@ struct serve_config {
     const char *target; /* as typed */
     enum target_kind target_kind;
     enum application_interface interface;
+    enum worker_class worker_class;
     const char *root_path; /* "" or "/prefix": ASGI root_path, and the prefix the target is
                               mounted under */
     const char *app_dir;   /* put before the search path of applications; NULL: "." */

@@ -378,5 +378,5 @@ def run_app(
 def test_uvloop_is_used_where_it_is_installed(serve_app: Callable[..., Server], curl: Curl) -> None:
     server = serve_app("asgi_loop:app")
     assert curl(f"{server.url}/").body == b"uvloop\n"
-    server = serve_app("asgi_loop:app", HERALD_LOOP="asyncio")
+    server = serve_app("asgi_loop:app", "--worker-class", "asyncio")
     assert curl(f"{server.url}/").body == b"asyncio\n"

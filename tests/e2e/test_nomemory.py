@@ -17,9 +17,7 @@ SCRIPT = Path(__file__).parent / "nomemory_server.py"
 def test_out_of_memory_everywhere(
     serve_app: Callable[..., Server], curl: Callable[..., CurlResult]
 ) -> None:
-    server = serve_app(
-        "asgi_nomemory:app", command=[sys.executable, str(SCRIPT)], HERALD_LOOP="asyncio"
-    )
+    server = serve_app("asgi_nomemory:app", "-k", "asyncio", command=[sys.executable, str(SCRIPT)])
     pid = server.process.pid
     for _ in range(60):
         for option in ("--http1.1", "--http2"):

@@ -104,6 +104,7 @@ static int server_make(ServerObject *self, struct handler *handler)
         .handler = handler,
         .engines = serve_engines,
         .engine_count = serve_engine_count,
+        .datagrams = serve_datagram_engine,
         .trace = self->trace,
         .stopped = server_stopped,
         .worn_out = server_worn_out,
@@ -252,13 +253,15 @@ static PyObject *server_options_get(ServerObject *self, void *unused)
     (void)unused;
     const struct serve_config *config = self->config;
     static const char *const interfaces[] = {"auto", "asgi", "wsgi"};
-    return Py_BuildValue(
-        "{ss ss ss ss si sd sd sI sO}", "target", text_or_empty(config->target), "interface",
-        interfaces[config->interface], "app_dir", text_or_empty(config->app_dir), "root_path",
-        text_or_empty(config->root_path), "wsgi_threads", (int)config->wsgi_threads,
-        "startup_timeout", (double)config->startup_timeout / HERALD_SECOND, "shutdown_timeout",
-        (double)config->shutdown_timeout / HERALD_SECOND, "worker", config->worker, "debug",
-        config->debug ? Py_True : Py_False);
+    static const char *const classes[] = {"auto", "asyncio", "uvloop"};
+    return Py_BuildValue("{ss ss ss ss ss si sd sd sI sO}", "target", text_or_empty(config->target),
+                         "interface", interfaces[config->interface], "worker_class",
+                         classes[config->worker_class], "app_dir", text_or_empty(config->app_dir),
+                         "root_path", text_or_empty(config->root_path), "wsgi_threads",
+                         (int)config->wsgi_threads, "startup_timeout",
+                         (double)config->startup_timeout / HERALD_SECOND, "shutdown_timeout",
+                         (double)config->shutdown_timeout / HERALD_SECOND, "worker", config->worker,
+                         "debug", config->debug ? Py_True : Py_False);
 }
 
 static PyMethodDef server_methods[] = {

@@ -116,6 +116,7 @@ static void python_values_of_many_kinds(void **state)
         "accesslog = None\n"
         "my_own_name = 7\n"
         "worker_class = 'uvloop'\n"
+        "umask = 7\n"
         "workers = helper()\n");
     assert_int_equal(r.result, 0);
     const struct serve_config *config = &r.settings.config;
@@ -129,7 +130,8 @@ static void python_values_of_many_kinds(void **state)
     assert_non_null(strstr(r.errors.text, "a config may print\n"));
     assert_non_null(strstr(r.errors.text, "herald: warning: kinds.py: 'my_own_name' is not a "
                                           "setting and is left alone\n"));
-    assert_non_null(strstr(r.errors.text, "herald: warning: kinds.py: worker_class is ignored: "));
+    assert_non_null(strstr(r.errors.text, "herald: warning: kinds.py: umask is ignored: "));
+    assert_int_equal(config->worker_class, WORKER_UVLOOP);
     finish(&r);
 }
 

@@ -206,12 +206,11 @@ static void what_other_servers_have_is_a_warning(void **state)
 {
     (void)state;
     struct run r;
-    RUN(&r, "-k", "uvloop", "--reload", "app:app");
+    RUN(&r, "-g", "www-data", "--reload", "app:app");
     assert_int_equal(r.result, OPTION_DONE);
     assert_int_equal(r.parse.operand_count, 1);
     assert_string_equal(r.errors.text,
-                        "herald: warning: -k is ignored: there is one kind of worker; uvloop is "
-                        "used where it is installed\n"
+                        "herald: warning: -g is ignored: start the command as that group\n"
                         "herald: warning: --reload is ignored: there is no reloader\n");
 }
 
