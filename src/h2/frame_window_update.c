@@ -14,6 +14,9 @@ static int update_connection(struct h2_conn *conn, uint32_t increment)
 
 static int update_stream(struct h2_conn *conn, struct h2_stream *stream, uint32_t increment)
 {
+    /* Section 5.1: a promise gives nothing that could be sent more of. */
+    if (stream->state == H2_RESERVED_REMOTE)
+        return h2_fail(conn, H2_PROTOCOL_ERROR, "WINDOW_UPDATE on a reserved stream");
     if (increment == 0)
         return h2_stream_error(conn, stream->id, H2_PROTOCOL_ERROR);
     if (stream->send_window + increment > H2_WINDOW_MAXIMUM)

@@ -63,14 +63,18 @@ static int receive_preface(struct h2_conn *conn, struct span *in)
     return 0;
 }
 
-/* Rules across types: the first frame, and nothing between the parts of a field block. */
+/* Section 3.4. */
+static int check_first(struct h2_conn *conn, const struct h2_frame *frame)
+{
+    if (frame->type != H2_SETTINGS || (frame->flags & H2_FLAG_ACK) != 0)
+        return h2_fail(conn, H2_PROTOCOL_ERROR, "the first frame is not SETTINGS");
+    conn->settings_seen = true;
+    return 0;
+}
+
+/* Nothing comes between the parts of a field block. */
 static int check_order(struct h2_conn *conn, const struct h2_frame *frame)
 {
-    if (!conn->settings_seen) {
-        if (frame->type != H2_SETTINGS || (frame->flags & H2_FLAG_ACK) != 0)
-            return h2_fail(conn, H2_PROTOCOL_ERROR, "the first frame is not SETTINGS");
-        conn->settings_seen = true;
-    }
     bool open = conn->block.kind != H2_BLOCK_NONE;
     if (open != (frame->type == H2_CONTINUATION) ||
         (open && frame->stream_id != conn->block.stream_id))
@@ -106,9 +110,12 @@ static int begin_frame(struct h2_conn *conn)
     *frame = h2_frame_read(conn->header);
     conn->frame_left = frame->length;
     conn->budgets.bytes += H2_FRAME_HEADER + frame->length;
+    int result = conn->settings_seen ? 0 : check_first(conn, frame);
+    if (result < 0)
+        return result;
     if (frame->length > h2_limits(conn)->frame_size)
         return h2_fail(conn, H2_FRAME_SIZE_ERROR, "frame over SETTINGS_MAX_FRAME_SIZE");
-    int result = check_order(conn, frame);
+    result = check_order(conn, frame);
     if (result < 0)
         return result;
     if (!h2_budget_overhead(&conn->budgets))
