@@ -13,10 +13,14 @@ void request_pushed(struct exchange *exchange, struct exchange *promised)
 {
     struct request *parent = exchange->user;
     struct request *request = NULL;
+    int reason = HERALD_ERROR_CANCELLED;
 
     parent->shown = true;
-    if (parent->base.events->pushed == NULL || parent->client == NULL ||
-        parent->connection == NULL || !promise_is_ours(exchange, promised))
+    if (!promise_is_ours(exchange, promised)) {
+        reason = HERALD_ERROR_PROTOCOL;
+        goto refuse;
+    }
+    if (parent->base.events->pushed == NULL || parent->client == NULL || parent->connection == NULL)
         goto refuse;
     request = request_create(parent->client, parent->origin);
     if (request == NULL)
@@ -39,6 +43,6 @@ refuse:
         request_detach(request);
         free(request);
     }
-    exchange_cancel(promised, HERALD_ERROR_CANCELLED);
+    exchange_cancel(promised, reason);
     exchange_release(promised);
 }
