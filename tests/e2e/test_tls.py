@@ -204,6 +204,53 @@ def test_tickets_resume(server: Server, version: ssl.TLSVersion) -> None:
             session = peer.session
 
 
+def resume(
+    port: int, session: ssl.SSLSession | None, name: str, context: ssl.SSLContext
+) -> tuple[ssl.SSLSession | None, bool, bytes]:
+    """One request; the new session, whether the old one was taken up, and the answer."""
+    raw = socket.create_connection(("127.0.0.1", port), timeout=10)
+    with context.wrap_socket(raw, server_hostname=name, session=session) as peer:
+        peer.sendall(b"GET /scope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: peer.recv(65536), b""))
+        return peer.session, bool(peer.session_reused), answer
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tickets_and_client_certificates(
+    serve_app: Callable[..., Server], tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """SM-15: a ticket carries the identity it was given for, and is worth nothing elsewhere."""
+    certificate, key = make_certificate(tmp_path, "client", "client.example")
+    asks = ["--ca-certs", certificate, "--verify-mode"]
+    optional = serve_app("asgi_basic:app", *asks, "optional")
+    required = serve_app("asgi_basic:app", *asks, "required")
+
+    def client(*identity: Path) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.minimum_version = context.maximum_version = version
+        if identity:
+            context.load_cert_chain(*identity)
+        return context
+
+    known = client(certificate, key)
+    session, _, answer = resume(optional.port, None, "localhost", known)
+    assert b'"client_cert_name": "CN=client"' in answer
+    _, reused, answer = resume(optional.port, session, "localhost", known)
+    assert reused and b'"client_cert_name": "CN=client"' in answer
+
+    stranger = client()
+    session, _, answer = resume(optional.port, None, "localhost", stranger)
+    assert b'"client_cert_name": null' in answer
+    _, reused, answer = resume(optional.port, session, "localhost", stranger)
+    assert reused and b'"client_cert_name": null' in answer
+    with pytest.raises((ssl.SSLError, OSError)):
+        _, _, answer = resume(required.port, session, "localhost", stranger)
+        assert answer == b"", "no certificate, no answer"
+        raise OSError
+
+
 def test_reload_without_a_restart(
     serve: Callable[..., Server], folder: Path, tmp_path: Path
 ) -> None:
