@@ -52,18 +52,34 @@ static bool is_worth(uint32_t credit, uint32_t target)
     return credit > 0 && credit >= target / 2;
 }
 
+/* How much of `length` bytes of credit is withheld because the connection holds much memory: what a
+ * window has grown by is taken back as its bytes are read. */
+static uint32_t take_back(const struct h2_conn *conn, uint32_t length, uint32_t target,
+                          uint32_t first)
+{
+    if (target <= first || conn->base.account.live < h2_limits(conn)->connection_memory_soft)
+        return 0;
+    return length < target - first ? length : target - first;
+}
+
 void h2_flow_credit_connection(struct h2_conn *conn, uint32_t length)
 {
-    conn->credit += length;
+    uint32_t less = take_back(conn, length, conn->recv_target, h2_limits(conn)->connection_window);
+    conn->recv_target -= less;
+    conn->credit += length - less;
 }
 
 void h2_flow_credit_stream(struct h2_stream *stream, uint32_t length)
 {
     struct h2_conn *conn = stream->conn;
-    stream->credit += length;
     if (stream->state == H2_HALF_CLOSED_REMOTE || stream->state == H2_CLOSED)
         return;
-    if (stream->recv_target < conn->stream_target) {
+    uint32_t less = take_back(conn, length, stream->recv_target, h2_limits(conn)->stream_window);
+    stream->recv_target -= less;
+    stream->credit += length - less;
+    if (less > 0) {
+        conn->stream_target = h2_limits(conn)->stream_window;
+    } else if (stream->recv_target < conn->stream_target) {
         stream->credit += conn->stream_target - stream->recv_target;
         stream->recv_target = conn->stream_target;
     }

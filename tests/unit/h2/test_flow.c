@@ -339,6 +339,19 @@ static void windows_grow_with_the_path(void **state)
     assert_true(conn->recv_target <= raw.limits.connection_window_maximum);
     assert_int_equal(conn->probe.round_trip, 100 * HERALD_MILLISECOND);
     check_sum(&raw, 1);
+
+    /* When memory is short the growth is taken back. */
+    size_t much = raw.limits.connection_memory_soft;
+    assert_int_equal(account_charge(&conn->base.account, much), 0);
+    for (unsigned i = 0; i < 3000; i++) {
+        raw_data(&raw, 1, 16384, false);
+        assert_int_equal(raw_flush(&raw), 0);
+        raw_forget(&raw);
+    }
+    assert_int_equal(h2_stream_find(conn, 1)->recv_target, raw.limits.stream_window);
+    assert_int_equal(conn->recv_target, raw.limits.connection_window);
+    check_sum(&raw, 1);
+    account_refund(&conn->base.account, much);
     raw_close(&raw);
 }
 
