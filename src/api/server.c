@@ -160,6 +160,7 @@ static int make_server(herald_server *self)
         .handler = routes_handler(self->routes),
         .engines = serve_engines,
         .engine_count = serve_engine_count,
+        .datagrams = serve_datagram_engine,
         .stopped = on_stopped,
         .user = self,
     };

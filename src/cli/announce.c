@@ -1,5 +1,6 @@
 #include "cli/serve.h"
 
+#include "h3/h3.h"
 #include "net/certificate.h"
 
 #include <stdio.h>
@@ -51,6 +52,8 @@ void serve_announce(const struct serve_config *config, const char *const *addres
     fputc('\n', stderr);
     for (size_t i = 0; i < count; i++)
         fprintf(stderr, "herald: listening on %s\n", addresses[i]);
+    if (config->bind.count > 0 && h3_engine.create == NULL)
+        fputs("herald: no HTTP/3: this build has no QUIC\n", stderr);
     if (development)
         fprintf(stderr, "herald: no certificate was given: using a development one, signed by %s\n",
                 paths.ca_certificate);

@@ -29,6 +29,8 @@ int serve_through_python(char **argv);
 /* The engines a server speaks, in order of preference. */
 extern const struct engine *const serve_engines[];
 extern const size_t serve_engine_count;
+/* HTTP/3. */
+extern const struct datagram_engine *const serve_datagram_engine;
 
 /* A trace as --trace asks, writing to standard error; NULL when it is off or memory is out. */
 struct frame_trace *serve_trace_create(const struct serve_config *config);

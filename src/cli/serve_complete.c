@@ -1,6 +1,7 @@
 #include "cli/serve.h"
 
 #include "cli/cli.h"
+#include "h3/h3.h"
 #include "net/certificate.h"
 #include "server/access_format.h"
 
@@ -79,8 +80,8 @@ static void check_ciphers(struct serve_config *config)
 
 static int complete_addresses(struct serve_config *config)
 {
-    if (config->quic_bind.count > 0 && config->worker == 0)
-        cli_warning("--quic-bind is ignored: QUIC is not in this build");
+    if (config->quic_bind.count > 0 && config->worker == 0 && h3_engine.create == NULL)
+        cli_warning("--quic-bind is ignored: this build has no QUIC");
     if (config->bind.count == 0 && config->insecure_bind.count == 0)
         return serve_config_append(config, &config->bind, span_from_text(DEFAULT_BIND));
     return 0;

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "h1/h1.h"
 #include "h2/h2.h"
+#include "h3/h3.h"
 #include "net/loop.h"
 #include "server/supervisor.h"
 #include "trace/trace.h"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 const struct engine *const serve_engines[] = {&h2_engine, &h1_engine};
+const struct datagram_engine *const serve_datagram_engine = &h3_engine;
 const size_t serve_engine_count = sizeof(serve_engines) / sizeof(serve_engines[0]);
 
 #define SIGNAL_COUNT 3
@@ -107,6 +109,7 @@ static int run_server(struct running *running, struct handler *handler, struct f
         .handler = handler,
         .engines = serve_engines,
         .engine_count = serve_engine_count,
+        .datagrams = serve_datagram_engine,
         .trace = trace,
         .stopped = on_stopped,
         .worn_out = on_worn_out,

@@ -102,6 +102,17 @@ int tls_priorities(const char *text, gnutls_priority_t *priorities, struct tls_e
     return 0;
 }
 
+/* RFC 9001: TLS 1.3, and none of what makes it look like TLS 1.2 to middleboxes. */
+static void quic_priorities(const char *text, gnutls_priority_t *priorities)
+{
+    char quic[2048];
+    int length = snprintf(quic, sizeof(quic), "%s:-VERS-TLS1.2:%%DISABLE_TLS13_COMPAT_MODE",
+                          text != NULL ? text : default_priorities);
+    if (length < 0 || (size_t)length >= sizeof(quic) ||
+        gnutls_priority_init(priorities, quic, NULL) != 0)
+        *priorities = NULL;
+}
+
 static char *copy_text(const char *text, bool *failed)
 {
     if (text == NULL)
@@ -205,6 +216,8 @@ int tls_context_create_server(struct tls_context **result, const struct tls_serv
     if (code == 0)
         code = tls_priorities(config->priorities, &context->priorities, error);
     if (code == 0)
+        quic_priorities(config->priorities, &context->quic_priorities);
+    if (code == 0)
         code = tls_identities_load(context, &context->identities, error);
     if (code == 0)
         code = make_ticket_key(context);
@@ -267,6 +280,8 @@ void tls_context_release(struct tls_context *context)
     tls_client_free(context);
     if (context->priorities != NULL)
         gnutls_priority_deinit(context->priorities);
+    if (context->quic_priorities != NULL)
+        gnutls_priority_deinit(context->quic_priorities);
     free(context);
 }
 

@@ -35,6 +35,7 @@ struct tls_context {
     unsigned references;
     bool is_server;
     gnutls_priority_t priorities;
+    gnutls_priority_t quic_priorities; /* server: TLS 1.3 alone; NULL where ours exclude it */
 
     /* server */
     struct tls_identities *identities;

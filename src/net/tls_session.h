@@ -24,6 +24,14 @@ int tls_session_create_server(struct tls_session **session, struct tls_context *
 int tls_session_create_client(struct tls_session **session, struct tls_context *context,
                               const char *host, uint16_t port, const char *const *alpn,
                               size_t alpn_count);
+
+/* A server's session for QUIC: TLS 1.3, `alpn` alone. It is driven through its handle (a
+ * gnutls_session_t), neither bound nor read; what is asked after the handshake can be asked.
+ * HERALD_ERROR_UNSUPPORTED when the context's priorities exclude TLS 1.3. */
+int tls_session_create_quic_server(struct tls_session **session, struct tls_context *context,
+                                   const char *alpn);
+void *tls_session_handle(struct tls_session *session);
+
 void tls_session_destroy(struct tls_session *session);
 
 /* For the calls that follow: `data` (borrowed) is read until they return HERALD_ERROR_AGAIN, `sink`

@@ -102,6 +102,7 @@ static void init_link_servers(struct server *server)
     link_server_init(&server->cleartext, server->loop, &server_link_ops, server);
     server->secure.tls = server->tls;
     server->secure.handshake_timeout = server->config->ssl_handshake_timeout;
+    server->cleartext.handshake_timeout = server->config->limits.head_timeout;
     server->secure.maximum_links = server->cleartext.maximum_links = most;
 }
 
@@ -161,6 +162,8 @@ int server_bind(struct server *server)
     if (server->bound)
         return 0;
     int result = server_open_listeners(server);
+    if (result == 0)
+        result = server_quic_bind(server);
     server->bound = result == 0;
     return result;
 }
@@ -173,6 +176,8 @@ int server_start(struct server *server)
         if (result < 0)
             log_write(LOG_ERROR, "cannot accept on %s", server->addresses[i]);
     }
+    if (result == 0)
+        result = server_quic_start(server);
     server->started = result == 0;
     if (server->started)
         exchange_keep_spare(SPARE_EXCHANGES);
@@ -181,7 +186,7 @@ int server_start(struct server *server)
 
 static size_t links_open(const struct server *server)
 {
-    return server->secure.link_count + server->cleartext.link_count;
+    return server->secure.link_count + server->cleartext.link_count + server->quic.link_count;
 }
 
 static void flush_access_log(struct server *server, herald_time now)
@@ -215,6 +220,7 @@ static void shut_links(struct server *server)
     server->shut_due = false;
     link_server_each(&server->secure, shut_link, server);
     link_server_each(&server->cleartext, shut_link, server);
+    server_quic_shut(server);
 }
 
 static void fresh_due(struct loop_timer *timer, herald_time now)
@@ -261,6 +267,7 @@ static void cut_all(struct server *server)
 {
     link_server_each(&server->secure, cut_link, server);
     link_server_each(&server->cleartext, cut_link, server);
+    server_quic_cut(server);
 }
 
 static void shutdown_due(struct loop_timer *timer, herald_time now)
@@ -279,6 +286,7 @@ void server_shutdown(struct server *server, herald_time graceful)
         for (size_t i = 0; i < server->listener_count && graceful > 0; i++)
             listener_drain(server->listeners[i]);
         server_close_listeners(server);
+        server_quic_refuse(server);
         shut_links(server);
         (void)loop_timer_set(server->loop, &server->fresh_timer,
                              loop_now(server->loop) + FRESH_TIME);
@@ -303,6 +311,7 @@ void server_destroy(struct server *server)
     /* Links end at the end of a turn and use the server until then. */
     for (unsigned turn = 0; turn < DESTROY_TURNS && links_open(server) > 0; turn++)
         loop_turn(server->loop);
+    server_quic_close(server);
     loop_work_remove(&server->turn_end);
     loop_timer_stop(server->loop, &server->log_timer);
     loop_timer_stop(server->loop, &server->fresh_timer);

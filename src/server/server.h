@@ -3,7 +3,7 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
-#include "http/conn.h"
+#include "http/endpoint.h"
 #include "http/handler.h"
 #include "server/config.h"
 
@@ -33,6 +33,7 @@ struct server_options {
     struct handler *handler;             /* the server's from server_create's success on */
     const struct engine *const *engines; /* outlive the server; asked for by ALPN name */
     size_t engine_count;
+    const struct datagram_engine *datagrams; /* HTTP/3; NULL, or without `create`: none */
     struct frame_trace *trace; /* NULL: none; outlives the server */
     /* Once, after server_shutdown, when the last connection has gone. May destroy the server. */
     void (*stopped)(struct server *server, void *user);

@@ -92,6 +92,11 @@ static unsigned refusal_of(const struct serve_config *config, const struct excha
     return 0;
 }
 
+static bool is_secure(const struct conn *conn)
+{
+    return conn->info != NULL && strcmp(conn->info->scheme, "https") == 0;
+}
+
 static void dispatch(struct conn *conn, struct exchange *exchange)
 {
     struct connection *connection = conn->host_data;
@@ -103,7 +108,9 @@ static void dispatch(struct conn *conn, struct exchange *exchange)
         loop_work_add(server->loop, &server->turn_end);
     }
     server_fields_refresh(&server->fields, server->loop->now);
-    exchange->defaults = &server->fields.list;
+    bool advertise = server->fields.advertising.count > 0 && conn->version != HTTP_3 &&
+                     is_secure(conn);
+    exchange->defaults = advertise ? &server->fields.advertising : &server->fields.list;
     count_request(server, exchange);
     unsigned refusal = refusal_of(server->config, exchange);
     if (refusal != 0) {
@@ -137,11 +144,28 @@ static void completed(struct conn *conn, struct exchange *exchange)
 
 static void wake(struct conn *conn)
 {
-    link_wake(((struct connection *)conn->host_data)->link);
+    struct connection *connection = conn->host_data;
+    if (connection->link != NULL)
+        link_wake(connection->link);
+    else
+        datagram_link_wake(connection->datagrams);
 }
 
 static const struct conn_host_ops host_ops = {
     .dispatch = dispatch, .completed = completed, .wake = wake};
+
+void server_fill_conn_config(struct connection *connection, struct conn_config *config)
+{
+    struct server *server = connection->server;
+    uint64_t number = ++server->connection_number;
+    config->host = &host_ops;
+    config->host_data = connection;
+    config->limits = &server->limits[number % SERVER_AGES];
+    config->trace = server->options.trace;
+    config->number = number;
+    config->push = server->config->push != PUSH_OFF || server->config->push_fallback;
+    config->seed = server_random(server);
+}
 
 const struct engine *server_find_engine(const struct server *server, struct span alpn)
 {
@@ -172,19 +196,9 @@ static struct conn *open_connection(struct link *link, const struct conn_info *i
     struct connection *connection = calloc(1, sizeof(*connection));
     if (connection == NULL)
         return NULL;
-    uint64_t number = ++server->connection_number;
     *connection = (struct connection){.server = server, .link = link};
-    const struct conn_config config = {
-        .role = CONN_SERVER,
-        .host = &host_ops,
-        .host_data = connection,
-        .info = info,
-        .limits = &server->limits[number % SERVER_AGES],
-        .trace = server->options.trace,
-        .number = number,
-        .push = server->config->push != PUSH_OFF || server->config->push_fallback,
-        .seed = server_random(server),
-    };
+    struct conn_config config = {.role = CONN_SERVER, .info = info};
+    server_fill_conn_config(connection, &config);
     connection->conn = engine->create(&config, server->loop->now);
     if (connection->conn == NULL) {
         free(connection);

@@ -20,7 +20,7 @@ static void set_field(struct server_fields *fields, const char *name, const char
 int server_fields_init(struct server_fields *fields, const struct serve_config *config)
 {
     *fields = (struct server_fields){.second = INT64_MIN};
-    fields->items = calloc(2 + config->alt_svc_headers.count, sizeof(*fields->items));
+    fields->items = calloc(3 + config->alt_svc_headers.count, sizeof(*fields->items));
     if (fields->items == NULL)
         return HERALD_ERROR_NOMEM;
     fields->list.items = fields->items;
@@ -32,6 +32,17 @@ int server_fields_init(struct server_fields *fields, const struct serve_config *
     for (size_t i = 0; i < config->alt_svc_headers.count; i++)
         set_field(fields, "alt-svc", config->alt_svc_headers.items[i]);
     return 0;
+}
+
+void server_fields_advertise(struct server_fields *fields, const struct serve_config *config)
+{
+    size_t count = fields->list.count;
+    /* The operator's word goes before ours. */
+    if (config->alt_svc_headers.count > 0)
+        return;
+    set_field(fields, "alt-svc", fields->alt_svc);
+    fields->list.count = count;
+    fields->advertising = (struct fields){.items = fields->items, .count = count + 1};
 }
 
 void server_fields_free(struct server_fields *fields)

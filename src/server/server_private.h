@@ -3,6 +3,7 @@
 #ifndef SERVER_SERVER_PRIVATE_H
 #define SERVER_SERVER_PRIVATE_H
 
+#include "net/datagram.h"
 #include "net/link.h"
 #include "net/listener.h"
 #include "net/loop.h"
@@ -12,6 +13,7 @@
 #include "server/server.h"
 
 #define SERVER_LISTENERS_MAXIMUM 128
+#define SERVER_QUIC_MAXIMUM      16
 #define SERVER_ADDRESS_SIZE      192
 
 /* Connections take turns in these, so that they do not all reach their age at once. */
@@ -19,10 +21,12 @@
 
 struct server_fields {
     struct fields list; /* points into `items` and the texts below */
+    struct fields advertising; /* the same with our Alt-Svc, for HTTP/1.1 and HTTP/2 over TLS */
     struct field *items;
     char date[32];       /* NUL-terminated */
     herald_time checked; /* when the wall clock was read */
     int64_t second;      /* since 1970, of `date` */
+    char alt_svc[40];    /* "": no HTTP/3 */
 };
 
 struct server {
@@ -35,6 +39,9 @@ struct server {
     struct listener *listeners[SERVER_LISTENERS_MAXIMUM];
     char addresses[SERVER_LISTENERS_MAXIMUM][SERVER_ADDRESS_SIZE];
     size_t listener_count;
+    struct datagram_server quic;
+    struct datagram_listener *quic_listeners[SERVER_QUIC_MAXIMUM];
+    size_t quic_count;
     struct access_log *access_log;
     struct push_memory *push_memory;
     struct server_fields fields;
@@ -49,7 +56,8 @@ struct server {
 
 struct connection {
     struct server *server;
-    struct link *link;
+    struct link *link;               /* TCP */
+    struct datagram_link *datagrams; /* or QUIC */
     struct conn *conn;
     struct push_diary *diary; /* made at first use */
     bool used;                /* a request has come */
@@ -63,13 +71,26 @@ void server_check_stopped(struct server *server);
 /* The engine for an ALPN name, NULL when there is none; "http/1.0" is HTTP/1.1's. */
 const struct engine *server_find_engine(const struct server *server, struct span alpn);
 struct connection *connection_of(const struct exchange *exchange);
+/* Fills all but role and info. */
+void server_fill_conn_config(struct connection *connection, struct conn_config *config);
 
 /* server_listen.c: as server_bind; closes all. */
 int server_open_listeners(struct server *server);
 void server_close_listeners(struct server *server);
 
+/* server_quic.c: nothing happens in a build without QUIC. Bind returns as server_bind; shut as
+ * server_shutdown does for each connection whose time has come. */
+int server_quic_bind(struct server *server);
+int server_quic_start(struct server *server);
+void server_quic_refuse(struct server *server);
+void server_quic_shut(struct server *server);
+void server_quic_cut(struct server *server);
+void server_quic_close(struct server *server);
+
 /* server_fields.c */
 int server_fields_init(struct server_fields *fields, const struct serve_config *config);
+/* After `alt_svc` has been filled. */
+void server_fields_advertise(struct server_fields *fields, const struct serve_config *config);
 void server_fields_free(struct server_fields *fields);
 /* Keeps the date right to a second; called at each dispatch. */
 void server_fields_refresh(struct server_fields *fields, herald_time now);
