@@ -16,11 +16,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "h2": ("hpack", "http"),
     "h3": ("http",),
     "ws": ("http",),
-    "net": ("http/conn.h", "http/trace.h"),
+    "net": ("http/conn.h", "http/endpoint.h", "http/trace.h"),
     "gateway": ("http",),
     "trace": ("hpack", "http"),
     "client": ("http", "net"),
-    "bench": ("client",),
+    "bench": ("client", "http", "net"),
     "server": ("client", "http", "net", "trace"),
 }
 # Composition roots see everything.

@@ -11,6 +11,7 @@ static int command_help(int argc, char **argv, const struct application_runner *
 static const struct command commands[] = {
     {"serve", "serve an application, a folder or an upstream server", command_serve},
     {"get", "fetch URLs; -v prints every frame", command_get},
+    {"bench", "put load on a server and measure it", command_bench},
     {"cert", "make a local CA and a certificate for development", command_cert},
     {"version", "print the version", command_version},
     {"help", "this text, or the help of a command", command_help},

@@ -29,6 +29,7 @@ void cli_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The commands, each in its own file. */
 int command_serve(int argc, char **argv, const struct application_runner *runner);
 int command_get(int argc, char **argv, const struct application_runner *runner);
+int command_bench(int argc, char **argv, const struct application_runner *runner);
 int command_cert(int argc, char **argv, const struct application_runner *runner);
 
 #endif
