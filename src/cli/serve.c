@@ -160,7 +160,7 @@ static int run_with(struct serve_settings *settings, char **argv,
     if (result < 0)
         return result == HERALD_ERROR_CONFIG ? EXIT_CODE_USAGE : EXIT_CODE_FAILURE;
     if (settings->check)
-        return EXIT_CODE_OK;
+        return serve_check(config);
     raise_descriptor_limit();
     signal(SIGPIPE, SIG_IGN);
     bool supervised = config->workers > 1 || config->max_requests > 0;

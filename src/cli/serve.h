@@ -17,6 +17,10 @@ int serve_run(const struct serve_config *config,
               int (*make)(struct loop *loop, const struct serve_config *config,
                           struct handler **handler));
 
+/* Reads the certificates and opens the log as a server would, and ends it again before it listens.
+ * Returns the exit code; one line has been logged when it is not 0. */
+int serve_check(const struct serve_config *config);
+
 /* Fills in what was not given (address, development certificate) and checks the files that were.
  * Returns 0, or a negative code after one line has been reported (HERALD_ERROR_CONFIG: exit code
  * 2). */

@@ -151,3 +151,23 @@ int serve_run(const struct serve_config *config,
         trace_destroy(trace);
     return exit_code_for(result);
 }
+
+int serve_check(const struct serve_config *config)
+{
+    struct loop *loop;
+    struct server *server;
+    int result = loop_create(&loop);
+    if (result < 0)
+        return cli_failure("cannot make an event loop: %s", herald_error_text(result));
+    const struct server_options options = {
+        .loop = loop,
+        .config = config,
+        .engines = serve_engines,
+        .engine_count = serve_engine_count,
+    };
+    result = server_create(&options, &server);
+    if (result == 0)
+        server_destroy(server);
+    loop_destroy(loop);
+    return exit_code_for(result);
+}

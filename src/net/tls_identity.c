@@ -81,6 +81,25 @@ static int inspect_leaf(struct tls_identity *identity)
     return code;
 }
 
+static bool holds(const gnutls_datum_t *file, const char *words)
+{
+    return memmem(file->data, file->size, words, strlen(words)) != NULL;
+}
+
+static int refuse_pair(const struct tls_certificate_files *files, const gnutls_datum_t *certificate,
+                       const gnutls_datum_t *key, int status, struct tls_error *error)
+{
+    if (!holds(certificate, "-----BEGIN CERTIFICATE-----"))
+        return tls_fail(error, HERALD_ERROR_TLS, "there is no certificate (PEM) in '%s'",
+                        files->certificate);
+    if (!holds(key, "PRIVATE KEY-----"))
+        return tls_fail(error, HERALD_ERROR_TLS, "there is no private key (PEM) in '%s'",
+                        files->key);
+    return tls_fail(error, HERALD_ERROR_TLS,
+                    "cannot use the certificate in '%s' with the key in '%s': %s",
+                    files->certificate, files->key, gnutls_strerror(status));
+}
+
 static int load_pair(struct tls_identity *identity, const struct tls_certificate_files *files,
                      struct tls_error *error)
 {
@@ -101,9 +120,7 @@ static int load_pair(struct tls_identity *identity, const struct tls_certificate
         code = tls_fail(error, HERALD_ERROR_TLS, "the key in '%s' needs %s password", files->key,
                         files->password == NULL ? "a" : "another");
     else if (status < 0)
-        code = tls_fail(error, HERALD_ERROR_TLS,
-                        "cannot use the certificate in '%s' with the key in '%s': %s",
-                        files->certificate, files->key, gnutls_strerror(status));
+        code = refuse_pair(files, &certificate, &key, status, error);
 out:
     gnutls_free(certificate.data);
     if (key.data != NULL)

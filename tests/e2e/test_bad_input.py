@@ -70,7 +70,27 @@ def test_unreadable_certificate(herald: Herald, tmp_path: Path) -> None:
     certificate = tmp_path / "cert.pem"
     certificate.write_text("this is no certificate\n")
     result = herald("serve", tmp_path, "--certfile", certificate, "--keyfile", certificate)
-    refused(result, 2, str(certificate))
+    refused(result, 2, f"there is no certificate (PEM) in '{certificate}'")
+
+
+def test_unusable_key(herald: Herald, ca_file: Path, tmp_path: Path) -> None:
+    """Said by --check as well, which opens no port."""
+    key = tmp_path / "key.pem"
+    key.write_text("this is no key\n")
+    certificate = ca_file.parent / "cert.pem"
+    words = {
+        certificate: "there is no private key (PEM) in",
+        key: f"there is no private key (PEM) in '{key}'",
+        tmp_path: "is not a regular file",
+        ca_file.parent / "ca-key.pem": "does not belong to the certificate",
+    }
+    for path, said in words.items():
+        for more in (["--bind", "127.0.0.1:0"], ["--check"]):
+            options = ["--certfile", certificate, "--keyfile", path, *more]
+            refused(herald("serve", tmp_path, *options), 2, said)
+    good = ["--certfile", certificate, "--keyfile", ca_file.parent / "key.pem"]
+    result = herald("serve", tmp_path, *good, "--check")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_port_in_use(herald: Herald, tmp_path: Path) -> None:
