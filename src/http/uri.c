@@ -3,7 +3,14 @@
 #include "http/field_syntax.h"
 #include "http/rules.h"
 
-static size_t find(struct span text, const char *bytes)
+static inline size_t find_byte(struct span text, char byte)
+{
+    const uint8_t *found = text.length == 0 ? NULL : memchr(text.data, byte, text.length);
+
+    return found == NULL ? text.length : (size_t)(found - text.data);
+}
+
+static size_t find_any(struct span text, const char *bytes)
 {
     for (size_t i = 0; i < text.length; i++) {
         if (strchr(bytes, text.data[i]) != NULL && text.data[i] != 0)
@@ -23,7 +30,7 @@ int authority_split(struct span authority, uint16_t default_port, struct span *h
     if (!authority_is_valid(authority))
         return HERALD_ERROR_INVALID;
     bool literal = authority.data[0] == '[';
-    size_t length = literal ? find(authority, "]") + 1 : find(authority, ":");
+    size_t length = literal ? find_byte(authority, ']') + 1 : find_byte(authority, ':');
     struct span digits = rest_of(authority, length + 1);
     uint64_t number = default_port;
 
@@ -41,7 +48,7 @@ int uri_parse(struct span text, struct uri *uri)
     *uri = (struct uri){0};
     if (!field_target_is_valid(text))
         return HERALD_ERROR_INVALID;
-    size_t colon = find(text, ":/?#");
+    size_t colon = find_any(text, ":/?#");
     if (colon == 0 || colon == text.length || text.data[colon] != ':')
         return HERALD_ERROR_INVALID;
     uri->scheme = span_slice(text, 0, colon);
@@ -53,7 +60,7 @@ int uri_parse(struct span text, struct uri *uri)
         return HERALD_ERROR_INVALID;
     text = rest_of(text, 2);
 
-    size_t length = find(text, "/?#");
+    size_t length = find_any(text, "/?#");
     uri->authority = span_slice(text, 0, length);
     text = rest_of(text, length);
     /* The last "@" ends the userinfo: one inside it is not legal, but who wrote it did not mean the
@@ -70,10 +77,10 @@ int uri_parse(struct span text, struct uri *uri)
     if (error != 0)
         return error;
 
-    size_t hash = find(text, "#");
+    size_t hash = find_byte(text, '#');
     uri->fragment = rest_of(text, hash + 1);
     uri->target = span_slice(text, 0, hash);
-    size_t question = find(uri->target, "?");
+    size_t question = find_byte(uri->target, '?');
     uri->path = span_slice(uri->target, 0, question);
     uri->has_query = question != uri->target.length;
     uri->query = rest_of(uri->target, question + 1);
@@ -82,7 +89,7 @@ int uri_parse(struct span text, struct uri *uri)
 
 void uri_split_query(struct span target, struct span *path, struct span *query)
 {
-    size_t question = find(target, "?");
+    size_t question = find_byte(target, '?');
 
     *path = span_slice(target, 0, question);
     *query = rest_of(target, question + 1);
@@ -98,9 +105,12 @@ static int hex_value(uint8_t byte)
 
 int64_t uri_decode(struct span text, uint8_t *destination)
 {
-    size_t length = 0;
+    size_t plain = find_byte(text, '%');
+    size_t length = plain;
 
-    for (size_t i = 0; i < text.length; i++) {
+    if (plain != 0)
+        memmove(destination, text.data, plain);
+    for (size_t i = plain; i < text.length; i++) {
         uint8_t byte = text.data[i];
 
         if (byte == '%') {
@@ -131,13 +141,13 @@ int64_t uri_normalise_path(struct span path, uint8_t *destination)
 {
     size_t length = 0;
 
-    path = span_slice(path, 0, find(path, "?"));
+    path = span_slice(path, 0, find_byte(path, '?'));
     if (path.length == 0 || path.data[0] != '/')
         return HERALD_ERROR_INVALID;
     while (path.length != 0) {
         /* Here a slash comes first. Segments are cut before they are decoded. */
         path = rest_of(path, 1);
-        struct span segment = span_slice(path, 0, find(path, "/"));
+        struct span segment = span_slice(path, 0, find_byte(path, '/'));
         path = rest_of(path, segment.length);
 
         int64_t decoded = uri_decode(segment, destination + length + 1);
