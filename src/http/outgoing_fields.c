@@ -94,62 +94,77 @@ static enum known_name known_of(const struct field *field)
 {
     enum known_name known = (enum known_name)field->known;
 
-    if (known != KNOWN_NONE && span_equals(known_name_text(known), field->name))
-        return known;
+    if (known != KNOWN_NONE) {
+        struct span text = known_name_text(known);
+        /* Names written by us are most often the table's own bytes. */
+        if (text.length == field->name.length &&
+            (text.data == field->name.data || span_equals(text, field->name)))
+            return known;
+    }
     return known_name_find(field->name);
 }
 
-/* How many bytes of the arena the copies take; negative for a field that may not be sent. */
-static int64_t measure(const struct field *fields, size_t count)
+/* Checks a field that is about to be sent; what is written to `*checked` still has the bytes of
+ * `source`, trimmed. False for a name or value that may not be sent. */
+static bool check_field(const struct field *source, struct field *checked)
 {
-    size_t size = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        bool known = known_of(&fields[i]) != KNOWN_NONE;
-        if ((!known && !field_is_token(fields[i].name)) ||
-            !field_value_bytes_are_valid(span_trim(fields[i].value)))
-            return HERALD_ERROR_INVALID;
-        size += (known ? 0 : fields[i].name.length) + fields[i].value.length;
-    }
-    return (int64_t)size;
-}
-
-/* `*bytes` moves behind what has been copied. */
-static void copy_field(const struct field *source, struct field *copy, uint8_t **bytes)
-{
-    struct span value = span_trim(source->value);
     enum known_name known = known_of(source);
 
-    *copy = (struct field){.name = known_name_text(known), .flags = source->flags};
-    if (known == KNOWN_NONE) {
-        copy_lower(*bytes, source->name);
-        copy->name = span_make(*bytes, source->name.length);
-        *bytes += source->name.length;
-        known = known_name_find(copy->name);
+    *checked = (struct field){
+        .name = known == KNOWN_NONE ? source->name : known_name_text(known),
+        .value = span_trim(source->value),
+        .known = (uint16_t)known,
+        .flags = source->flags,
+    };
+    return (known != KNOWN_NONE || field_is_token(source->name)) &&
+           field_value_bytes_are_valid(checked->value);
+}
+
+static size_t bytes_of(const struct field *field)
+{
+    return (field->known == KNOWN_NONE ? field->name.length : 0) + field->value.length;
+}
+
+/* Gives a checked field bytes of its own; `*bytes` moves behind them. */
+static void settle_field(struct field *field, uint8_t **bytes)
+{
+    if (field->known == KNOWN_NONE) {
+        copy_lower(*bytes, field->name);
+        field->name.data = *bytes;
+        *bytes += field->name.length;
+        /* The number of a name that was written in upper case. */
+        enum known_name known = known_name_find(field->name);
+        field->known = (uint16_t)known;
     }
-    copy->known = (uint16_t)known;
-    copy->value = span_make(*bytes, value.length);
-    if (value.length != 0)
-        memcpy(*bytes, value.data, value.length);
-    *bytes += value.length;
+    if (field->value.length != 0)
+        memcpy(*bytes, field->value.data, field->value.length);
+    field->value.data = *bytes;
+    *bytes += field->value.length;
 }
 
 int outgoing_fields_copy(struct arena *arena, enum outgoing_kind kind, const struct field *fields,
                          size_t count, size_t spare, struct fields *copy)
 {
-    int64_t size = measure(fields, count);
+    size_t size = 0;
 
     *copy = (struct fields){0};
-    if (size < 0)
-        return (int)size;
     if (count + spare == 0)
         return 0;
-    uint8_t *bytes = arena_alloc(arena, (size_t)size);
-    if (bytes == NULL || fields_reserve(copy, arena, count + spare) != 0)
+    if (fields_reserve(copy, arena, count + spare) != 0)
+        return HERALD_ERROR_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        if (!check_field(&fields[i], &copy->items[i]))
+            return HERALD_ERROR_INVALID;
+        size += bytes_of(&copy->items[i]);
+    }
+    uint8_t *bytes = arena_alloc(arena, size);
+    if (bytes == NULL)
         return HERALD_ERROR_NOMEM;
     for (size_t i = 0; i < count; i++) {
         struct field *field = &copy->items[copy->count];
-        copy_field(&fields[i], field, &bytes);
+        if (copy->count != i)
+            *field = copy->items[i];
+        settle_field(field, &bytes);
         copy->count += !is_left_out(kind, (enum known_name)field->known, field->value);
     }
     return 0;
@@ -176,7 +191,8 @@ int outgoing_add_defaults(struct fields *fields, struct arena *arena, const stru
         return HERALD_ERROR_NOMEM;
     for (size_t i = 0; i < defaults->count; i++) {
         struct field *field = &fields->items[fields->count];
-        copy_field(&defaults->items[i], field, &bytes);
+        (void)check_field(&defaults->items[i], field);
+        settle_field(field, &bytes);
         fields->count += !has_name(fields, own, field);
     }
     return 0;
