@@ -62,11 +62,15 @@ static int create_server(struct h3_conn *conn, const ngtcp2_path *path,
     parameters.stateless_reset_token_present = 1;
     if (ngtcp2_crypto_generate_stateless_reset_token(parameters.stateless_reset_token,
                                                      conn->endpoint->config.secret,
-                                                     ENDPOINT_SECRET_SIZE, own) != 0 ||
-        ngtcp2_conn_server_new(&conn->quic, &initial->scid, own, path, initial->version,
-                               &h3_server_callbacks, &settings, &parameters, &h3_quic_memory,
-                               conn) != 0)
+                                                     ENDPOINT_SECRET_SIZE, own) != 0)
         return HERALD_ERROR_NOMEM;
+    /* After a failure the pointer means nothing. */
+    if (ngtcp2_conn_server_new(&conn->quic, &initial->scid, own, path, initial->version,
+                               &h3_server_callbacks, &settings, &parameters, &h3_quic_memory,
+                               conn) != 0) {
+        conn->quic = NULL;
+        return HERALD_ERROR_NOMEM;
+    }
     /* Until the client has seen our ID it uses its own choice. */
     return h3_ids_add(&conn->endpoint->ids, h3_id_span(&initial->dcid), conn, &conn->ids);
 }
@@ -79,11 +83,12 @@ static int create_client(struct h3_conn *conn, const ngtcp2_path *path, const ng
     set_settings(conn, &settings);
     set_parameters(conn, &parameters);
     h3_random_id(conn->endpoint, &first);
-    return ngtcp2_conn_client_new(&conn->quic, &first, own, path, NGTCP2_PROTO_VER_V1,
-                                  &h3_client_callbacks, &settings, &parameters, &h3_quic_memory,
-                                  conn) == 0
-               ? 0
-               : HERALD_ERROR_NOMEM;
+    if (ngtcp2_conn_client_new(&conn->quic, &first, own, path, NGTCP2_PROTO_VER_V1,
+                               &h3_client_callbacks, &settings, &parameters, &h3_quic_memory,
+                               conn) == 0)
+        return 0;
+    conn->quic = NULL;
+    return HERALD_ERROR_NOMEM;
 }
 
 static int fill(struct h3_conn *conn, const ngtcp2_path *path, const ngtcp2_pkt_hd *initial,

@@ -139,7 +139,8 @@ static struct endpoint_peer *accept_peer(struct endpoint *endpoint, const struct
     struct rig *rig = endpoint->host_data;
     struct rig_peer *peer = calloc(1, sizeof(*peer));
     (void)path;
-    assert_non_null(peer);
+    if (peer == NULL)
+        return NULL;
     peer->peer.tls = new_session(rig, GNUTLS_SERVER);
     peer->peer.config = (struct conn_config){
         .role = CONN_SERVER, .host = &server_conn_ops, .host_data = rig, .limits = &rig->limits};
@@ -153,6 +154,14 @@ static int secured(struct endpoint *endpoint, struct endpoint_peer *peer)
     (void)endpoint;
     ((struct rig_peer *)peer)->secured = true;
     return 0;
+}
+
+static void moved(struct endpoint *endpoint, struct endpoint_peer *peer,
+                  const struct conn_path *path)
+{
+    struct rig *rig = endpoint->host_data;
+    if (peer != &rig->client_peer.peer)
+        rig->moved_to = ntohs(((const struct sockaddr_in *)path->peer)->sin_port);
 }
 
 static void closed(struct endpoint *endpoint, struct endpoint_peer *peer, int reason)
@@ -171,7 +180,7 @@ static void wake(struct endpoint *endpoint)
 }
 
 static const struct endpoint_host_ops host_ops = {
-    .accept = accept_peer, .secured = secured, .closed = closed, .wake = wake};
+    .accept = accept_peer, .secured = secured, .moved = moved, .closed = closed, .wake = wake};
 
 static void make_certificate(struct rig *rig)
 {
@@ -418,10 +427,9 @@ static const struct exchange_events events = {.head = on_head,
                                               .readable = on_readable,
                                               .closed = on_closed};
 
-struct exchange *rig_request(struct rig *rig, struct result *result, const char *method,
-                             const char *path, bool open)
+static struct message request_for(const char *method, const char *path)
 {
-    const struct message message = {
+    return (struct message){
         .version = HTTP_3,
         .method = span_from_text(method),
         .scheme = SPAN_LITERAL("https"),
@@ -429,6 +437,31 @@ struct exchange *rig_request(struct rig *rig, struct result *result, const char 
         .path = span_from_text(path),
         .content_length = CONTENT_LENGTH_UNKNOWN,
     };
+}
+
+bool rig_try_request(struct rig *rig, struct result *result, const char *path)
+{
+    const struct message message = request_for("GET", path);
+    struct conn *conn = rig->client_peer.peer.conn;
+    struct exchange *exchange = exchange_new_request(&message, &rig->limits, &events, result);
+    if (exchange == NULL || conn == NULL) {
+        if (exchange != NULL)
+            exchange_release(exchange);
+        return false;
+    }
+    (void)exchange_finish(exchange, NULL, 0);
+    if (conn->ops->request(conn, exchange, rig->now) != 0) {
+        exchange_release(exchange);
+        return false;
+    }
+    result->exchange = exchange;
+    return true;
+}
+
+struct exchange *rig_request(struct rig *rig, struct result *result, const char *method,
+                             const char *path, bool open)
+{
+    const struct message message = request_for(method, path);
     bool hold = result->hold;
     *result = (struct result){.hold = hold};
     struct exchange *exchange = exchange_new_request(&message, &rig->limits, &events, result);

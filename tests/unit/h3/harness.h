@@ -67,6 +67,7 @@ struct rig {
     char served_trailer[64];
     int served_reason;
     bool served_closed;
+    uint16_t moved_to; /* the client's port, as the server's host was told */
 };
 
 struct rig *rig_create(unsigned retry_above);
@@ -82,6 +83,9 @@ void rig_run(struct rig *rig, herald_time time);
 /* A request; NULL body and no finish when `open`. */
 struct exchange *rig_request(struct rig *rig, struct result *result, const char *method,
                              const char *path, bool open);
+
+/* A GET that may fail for want of memory: false. */
+bool rig_try_request(struct rig *rig, struct result *result, const char *path);
 
 /* A datagram to the server from elsewhere. */
 void rig_inject(struct rig *rig, const void *data, size_t length);
