@@ -163,7 +163,8 @@ static int consider_value(struct wishes *wishes, struct span value)
 
 static bool is_link(const struct field *field)
 {
-    return span_equals(field->name, SPAN_LITERAL("link"));
+    /* As the application wrote it: Django's is "Link". */
+    return span_equals_ignoring_case(field->name, SPAN_LITERAL("link"));
 }
 
 /* Acts on the Link fields. Returns how many links led to something, or a negative code. */
@@ -205,16 +206,24 @@ static struct span path_without_query(const struct exchange *exchange)
 }
 
 /* What one visitor got may be shown to the next only if it is nobody's own. */
+static bool mentions(struct span text, struct span word)
+{
+    for (size_t i = 0; i + word.length <= text.length; i++)
+        if (span_equals_ignoring_case(span_slice(text, i, word.length), word))
+            return true;
+    return false;
+}
+
 static bool may_be_shared(const struct exchange *exchange, const struct field *fields, size_t count)
 {
     if (fields_find(&exchange->incoming.fields, KNOWN_AUTHORIZATION) != NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (span_equals(fields[i].name, SPAN_LITERAL("set-cookie")))
+        if (span_equals_ignoring_case(fields[i].name, SPAN_LITERAL("set-cookie")))
             return false;
-        if (span_equals(fields[i].name, SPAN_LITERAL("cache-control")) &&
-            (memmem(fields[i].value.data, fields[i].value.length, "private", 7) != NULL ||
-             memmem(fields[i].value.data, fields[i].value.length, "no-store", 8) != NULL))
+        if (span_equals_ignoring_case(fields[i].name, SPAN_LITERAL("cache-control")) &&
+            (mentions(fields[i].value, SPAN_LITERAL("private")) ||
+             mentions(fields[i].value, SPAN_LITERAL("no-store"))))
             return false;
     }
     return true;
@@ -229,8 +238,7 @@ static void learn(struct exchange *exchange, const struct field *fields, size_t 
     buf_init(&links, PUSH_MEMORY_LINK_BYTES, NULL);
     int result = 0;
     for (size_t i = 0; i < count && result == 0; i++) {
-        if (!is_link(&fields[i]) ||
-            memmem(fields[i].value.data, fields[i].value.length, "preload", 7) == NULL)
+        if (!is_link(&fields[i]) || !mentions(fields[i].value, SPAN_LITERAL("preload")))
             continue;
         if (buf_length(&links) > 0)
             result = buf_append_text(&links, ", ");

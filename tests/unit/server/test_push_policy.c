@@ -184,6 +184,16 @@ static void modes(void **state)
     expect("200 -\n");
 }
 
+static void names_may_be_spelt_in_any_case(void **state)
+{
+    (void)state;
+    request("/", NULL);
+    const struct field fields[] = {FIELD("Content-Type", "text/html"),
+                                   FIELD("Link", "</style.css>; rel=preload; as=style")};
+    respond(fields, 2);
+    expect("push /style.css\n200 -\n");
+}
+
 static void the_next_visitor_is_told_at_once(void **state)
 {
     (void)state;
@@ -223,8 +233,17 @@ static void private_responses_teach_nothing(void **state)
     request("/c", (const char *const[]){"authorization", "x", NULL});
     respond(&LINK("</mine>; rel=preload"), 1);
     expect("200 -\n");
-    static const char *const paths[] = {"/a", "/b", "/c"};
-    for (int i = 0; i < 3; i++) {
+    const struct field spelt[] = {FIELD("LINK", "</mine>; rel=preload"),
+                                  FIELD("Cache-Control", "Private")};
+    const struct field cookie_spelt[] = {LINK("</mine>; rel=preload"), FIELD("Set-Cookie", "a=b")};
+    request("/d", NULL);
+    respond(spelt, 2);
+    expect("200 -\n");
+    request("/e", NULL);
+    respond(cookie_spelt, 2);
+    expect("200 -\n");
+    static const char *const paths[] = {"/a", "/b", "/c", "/d", "/e"};
+    for (int i = 0; i < 5; i++) {
         assert_int_equal(push_memory_find(server.push_memory, SPAN_LITERAL("example.com"),
                                           span_from_text(paths[i]))
                              .length,
@@ -334,6 +353,7 @@ int main(void)
         POLICY_TEST(one_hint_a_response),
         POLICY_TEST(simple_http1_clients_get_no_hints),
         POLICY_TEST(modes),
+        POLICY_TEST(names_may_be_spelt_in_any_case),
         POLICY_TEST(the_next_visitor_is_told_at_once),
         POLICY_TEST(private_responses_teach_nothing),
         POLICY_TEST(pushed_responses_push_nothing),
