@@ -143,7 +143,7 @@ static void who_leaves_is_replaced_while_it_finishes(void **state)
 {
     (void)state;
     struct run run = {0};
-    char script[500];
+    char script[1000];
     /* The second one finds the first still running, and ends it. */
     snprintf(script, sizeof(script),
              "if test -e %s/leaving; then kill -0 $(cat %s/leaving) || exit 9;"
