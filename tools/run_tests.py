@@ -181,6 +181,12 @@ def run_conformance() -> Outcome:
     return outcome
 
 
+def run_attacks() -> Outcome:
+    build("plain", ["all"])
+    install_python()
+    return pytest("tests/attack", 600)
+
+
 PARTS: dict[str, Callable[[], Outcome]] = {
     "lint": run_lint,
     "unit": run_unit,
@@ -188,6 +194,7 @@ PARTS: dict[str, Callable[[], Outcome]] = {
     "san": run_sanitized,
     "e2e": run_end_to_end,
     "conformance": run_conformance,
+    "attack": run_attacks,
 }
 
 
