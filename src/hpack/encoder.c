@@ -154,16 +154,42 @@ static bool insert(struct hpack_encoder *encoder, const struct hpack_key *key)
     return true;
 }
 
-static uint8_t *write_field(struct hpack_encoder *encoder, const struct hpack_key *key,
-                            uint8_t *out)
+static uint32_t *recent_of(struct hpack_encoder *encoder, uint8_t static_index)
 {
-    uint32_t position = hpack_index_find_field(&encoder->index, &encoder->table, key);
-    if (position != HPACK_NOT_FOUND)
+    return &encoder->recent[static_index % HPACK_RECENT_SLOTS];
+}
+
+/* Responses of a connection mostly repeat the value a name had last: that entry is looked at before
+ * anything is hashed. */
+static uint32_t find_recent(struct hpack_encoder *encoder, const struct hpack_key *key)
+{
+    const struct hpack_table *table = &encoder->table;
+    uint32_t position = table->inserted - *recent_of(encoder, key->static_index);
+    if (key->static_index == 0 || position >= table->count)
+        return HPACK_NOT_FOUND;
+    const struct hpack_entry *entry = hpack_table_entry(table, position);
+    bool same = entry->static_index == key->static_index &&
+                span_equals(hpack_entry_value(table, entry), key->value);
+    return same ? position : HPACK_NOT_FOUND;
+}
+
+static uint8_t *write_field(struct hpack_encoder *encoder, struct hpack_key *key, uint8_t *out)
+{
+    uint32_t position = find_recent(encoder, key);
+    if (position == HPACK_NOT_FOUND) {
+        hpack_key_hash(key);
+        position = hpack_index_find_field(&encoder->index, &encoder->table, key);
+    }
+    if (position != HPACK_NOT_FOUND) {
+        *recent_of(encoder, key->static_index) = encoder->table.inserted - position;
         return hpack_write_integer(out, INDEXED, HPACK_STATIC_COUNT + 1 + position);
+    }
     /* The peer resolves the name before it inserts. */
     uint32_t name_index = find_name(encoder, key);
-    if (is_worth_an_entry(encoder, key) && insert(encoder, key))
+    if (is_worth_an_entry(encoder, key) && insert(encoder, key)) {
+        *recent_of(encoder, key->static_index) = encoder->table.inserted;
         return write_literal(out, INCREMENTAL, name_index, key);
+    }
     return write_literal(out, NOT_INDEXED, name_index, key);
 }
 
@@ -185,10 +211,11 @@ int hpack_encode_field(struct hpack_encoder *encoder, const struct hpack_field *
     uint32_t static_field = sensitive ? 0 : find_static_field(&key);
     if (static_field != 0)
         return (int)(hpack_write_integer(out, INDEXED, static_field) - start);
-    hpack_key_hash(&key);
-    if (sensitive)
+    if (sensitive) {
+        hpack_key_hash(&key);
         out = write_literal(out, NEVER_INDEXED, find_name(encoder, &key), &key);
-    else
+    } else {
         out = write_field(encoder, &key, out);
+    }
     return (int)(out - start);
 }

@@ -137,7 +137,8 @@ static inline uint32_t hpack_decoder_generation(const struct hpack_decoder *deco
 
 /* ---- encoder ---- */
 
-#define HPACK_SEEN_SLOTS 64
+#define HPACK_SEEN_SLOTS   64
+#define HPACK_RECENT_SLOTS 32
 
 struct hpack_encoder {
     struct hpack_table table;
@@ -145,7 +146,8 @@ struct hpack_encoder {
     uint32_t own_limit;       /* the most we want, whatever the peer allows */
     uint32_t pending_minimum; /* the smallest maximum since the last block */
     bool update_pending;
-    uint16_t seen[HPACK_SEEN_SLOTS]; /* hashes of fields sent once without indexing */
+    uint16_t seen[HPACK_SEEN_SLOTS];     /* hashes of fields sent once without indexing */
+    uint32_t recent[HPACK_RECENT_SLOTS]; /* by static index: the insertion last used, number + 1 */
 };
 
 /* `table_maximum` is the largest table we are willing to keep (cut to HPACK_TABLE_MAXIMUM). The
