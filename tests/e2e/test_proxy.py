@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from conftest import CurlResult, Server, Target, wait_until
@@ -272,6 +274,56 @@ def test_preload_link_becomes_a_hint(
     result = curl("--http2", f"{server.url}/")
     assert result.informational == []
     assert "link" in result.headers
+
+
+def test_preload_link_becomes_a_push(
+    serve: Callable[..., Server],
+    upstream: Callable[[Script], Upstream],
+    herald: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    """The pushed path is asked of the upstream like any other."""
+
+    def script(peer: Peer) -> None:
+        while (head := peer.read_head()) is not None:
+            page = head.startswith(b"GET / ")
+            link = b"Link: </a.css>; rel=preload; as=style\r\n" if page else b""
+            body = b"page" if page else b"style"
+            peer.send(b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n" % (link, len(body)) + body)
+
+    back = upstream(script)
+    result = herald("get", "-v", f"{serve(back.url, '--push', 'push').url}/")
+    assert result.returncode == 0, result.stderr
+    assert "PUSH_PROMISE" in result.stderr + result.stdout
+    assert sorted(re.findall(rb"GET (\S+) ", back.received)) == [b"/", b"/a.css"]
+
+
+def test_https_upstream(
+    serve: Callable[..., Server],
+    curl: Callable[..., CurlResult],
+    tmp_path: Path,
+) -> None:
+    """The upstream's certificate is verified: ours is known on loopback, a stranger's is not."""
+    (tmp_path / "index.html").write_text("behind TLS")
+    server = serve(serve(tmp_path).url)
+    result = curl(f"{server.plain_url}/")
+    assert (result.status, result.body) == (200, b"behind TLS")
+
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        + ["-nodes", "-keyout", str(key), "-out", str(certificate), "-days", "2"]
+        + ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True,
+        capture_output=True,
+    )
+    stranger = serve(tmp_path, "--certfile", certificate, "--keyfile", key)
+    server = serve(stranger.url)
+    assert curl(f"{server.plain_url}/").status == 502
+    server.wait_for("certificate")
+    server = serve(stranger.url, "--upstream-insecure")
+    assert curl(f"{server.plain_url}/").body == b"behind TLS"
+    server = serve(stranger.url, "--upstream-ca-certs", certificate)
+    assert curl(f"{server.plain_url}/").body == b"behind TLS"
 
 
 def test_statuses_without_content(
