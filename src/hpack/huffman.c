@@ -84,6 +84,15 @@ static int decode_tail(struct reader *reader, uint8_t **out, const uint8_t *limi
             reader->bits |= UINT64_MAX >> reader->held;
         const struct hpack_huffman_window *window =
             &hpack_huffman_windows[reader->bits >> (64 - HPACK_HUFFMAN_WINDOW)];
+        if (window->count == 2 && window->bits <= reader->held) {
+            memcpy(*out, window->symbols, 2);
+            *out += 2;
+            if (*out > limit)
+                return HERALD_ERROR_LIMIT;
+            reader->bits <<= window->bits;
+            reader->held -= window->bits;
+            continue;
+        }
         unsigned used = hpack_huffman_lengths[window->symbols[0]];
         unsigned symbol = window->symbols[0];
         if (window->count == 0)

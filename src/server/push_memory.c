@@ -60,6 +60,8 @@ void push_memory_destroy(struct push_memory *memory)
 struct span push_memory_find(const struct push_memory *memory, struct span authority,
                              struct span path)
 {
+    if (memory->entries.count == 0)
+        return SPAN_EMPTY;
     const struct memory_entry *entry = map_get(&memory->entries, hash(authority, path));
     if (entry == NULL || !span_equals(entry->authority, authority) ||
         !span_equals(entry->path, path))
