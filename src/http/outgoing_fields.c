@@ -104,20 +104,23 @@ static enum known_name known_of(const struct field *field)
     return known_name_find(field->name);
 }
 
-/* Checks a field that is about to be sent; what is written to `*checked` still has the bytes of
- * `source`, trimmed. False for a name or value that may not be sent. */
-static bool check_field(const struct field *source, struct field *checked)
+/* A field that is about to be sent: what is returned still has the bytes of `source`, trimmed. */
+static struct field tidy(const struct field *source)
 {
     enum known_name known = known_of(source);
 
-    *checked = (struct field){
+    return (struct field){
         .name = known == KNOWN_NONE ? source->name : known_name_text(known),
         .value = span_trim(source->value),
         .known = (uint16_t)known,
         .flags = source->flags,
     };
-    return (known != KNOWN_NONE || field_is_token(source->name)) &&
-           field_value_bytes_are_valid(checked->value);
+}
+
+static bool may_be_sent(const struct field *tidied)
+{
+    return (tidied->known != KNOWN_NONE || field_is_token(tidied->name)) &&
+           field_value_bytes_are_valid(tidied->value);
 }
 
 static size_t bytes_of(const struct field *field)
@@ -133,8 +136,7 @@ static void settle_field(struct field *field, uint8_t **bytes)
         field->name.data = *bytes;
         *bytes += field->name.length;
         /* The number of a name that was written in upper case. */
-        enum known_name known = known_name_find(field->name);
-        field->known = (uint16_t)known;
+        field->known = (uint16_t)known_name_find(field->name);
     }
     if (field->value.length != 0)
         memcpy(*bytes, field->value.data, field->value.length);
@@ -153,7 +155,8 @@ int outgoing_fields_copy(struct arena *arena, enum outgoing_kind kind, const str
     if (fields_reserve(copy, arena, count + spare) != 0)
         return HERALD_ERROR_NOMEM;
     for (size_t i = 0; i < count; i++) {
-        if (!check_field(&fields[i], &copy->items[i]))
+        copy->items[i] = tidy(&fields[i]);
+        if (!may_be_sent(&copy->items[i]))
             return HERALD_ERROR_INVALID;
         size += bytes_of(&copy->items[i]);
     }
@@ -191,7 +194,7 @@ int outgoing_add_defaults(struct fields *fields, struct arena *arena, const stru
         return HERALD_ERROR_NOMEM;
     for (size_t i = 0; i < defaults->count; i++) {
         struct field *field = &fields->items[fields->count];
-        (void)check_field(&defaults->items[i], field);
+        *field = tidy(&defaults->items[i]);
         settle_field(field, &bytes);
         fields->count += !has_name(fields, own, field);
     }
