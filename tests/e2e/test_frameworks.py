@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,22 @@ def test_small_site(
     result = curl(*target.options, f"{target.url}/stream")
     assert result.body == b"".join(b"%d\n" % number for number in range(1000))
     assert curl(*target.options, f"{target.url}/missing").status == 404
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_link_as_the_framework_writes_it(
+    framework: str,
+    serve_app: Callable[..., Server],
+    herald: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    """Django and Flask leave the name's capitals; it becomes a push or a hint all the same."""
+    url = f"{serve_app(f'framework_apps:{framework}_app').url}/preload"
+    pushed = herald("get", url)
+    assert (pushed.returncode, pushed.stdout) == (0, "preload"), pushed.stderr
+    assert "pushed /json 200" in pushed.stderr
+    hinted = herald("get", "--push", "off", url)
+    assert (hinted.returncode, hinted.stdout) == (0, "preload"), hinted.stderr
+    assert "103 Early Hints\n  link: </json>; rel=preload; as=fetch\n" in hinted.stderr
 
 
 def test_fastapi_in_a_thread(

@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
+PRELOAD = "</json>; rel=preload; as=fetch"
+
 
 async def numbers() -> AsyncIterator[bytes]:
     for number in range(1000):
@@ -36,6 +38,11 @@ async def fastapi_page() -> fastapi.Response:
 @fastapi_app.get("/sync")
 def fastapi_sync() -> fastapi.Response:
     return fastapi.responses.PlainTextResponse("in a thread")
+
+
+@fastapi_app.get("/preload")
+async def fastapi_preload() -> fastapi.Response:
+    return fastapi.responses.PlainTextResponse("preload", headers={"Link": PRELOAD})
 
 
 @fastapi_app.get("/json")
@@ -58,6 +65,10 @@ async def starlette_page(request: Request) -> PlainTextResponse:
     return PlainTextResponse("hello")
 
 
+async def starlette_preload(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("preload", headers={"Link": PRELOAD})
+
+
 async def starlette_json(request: Request) -> JSONResponse:
     return JSONResponse({"name": request.query_params.get("name", "nobody")})
 
@@ -76,6 +87,7 @@ starlette_app = Starlette(
     routes=[
         Route("/", starlette_page),
         Route("/json", starlette_json),
+        Route("/preload", starlette_preload),
         Route("/upload", starlette_upload, methods=["POST"]),
         Route("/stream", starlette_stream),
     ]
@@ -85,6 +97,10 @@ starlette_app = Starlette(
 # Django
 def django_page(request: HttpRequest) -> HttpResponse:
     return HttpResponse("hello", content_type="text/plain")
+
+
+def django_preload(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("preload", headers={"Link": PRELOAD})
 
 
 async def django_json(request: HttpRequest) -> JsonResponse:
@@ -103,6 +119,7 @@ async def django_stream(request: HttpRequest) -> StreamingHttpResponse:
 urlpatterns = [
     path("", django_page),
     path("json", django_json),
+    path("preload", django_preload),
     path("upload", django_upload),
     path("stream", django_stream),
 ]
@@ -123,6 +140,11 @@ flask_app = flask.Flask(__name__)
 @flask_app.get("/")
 def flask_page() -> flask.Response:
     return flask.Response("hello", content_type="text/plain")
+
+
+@flask_app.get("/preload")
+def flask_preload() -> flask.Response:
+    return flask.Response("preload", headers={"Link": PRELOAD})
 
 
 @flask_app.get("/json")
