@@ -12,6 +12,7 @@ static void wake(struct exchange *exchange)
     struct h2_stream *stream = live(exchange);
     if (stream == NULL)
         return;
+    h2_priority_response(stream);
     h2_stream_refresh(stream);
     h2_wake(stream->conn);
 }

@@ -80,7 +80,7 @@ static int request_done(struct h2_conn *conn, struct h2_stream *stream)
     stream->head_received = true;
     exchange->timing.head = conn->now;
     exchange->early_data = conn->early_data;
-    h2_priority_field(stream, &exchange->incoming.fields);
+    h2_priority_request(stream);
     exchange_deliver_head(exchange);
     if (conn->block.end_stream) {
         int result = h2_message_ended(conn, stream);

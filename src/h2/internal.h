@@ -231,8 +231,10 @@ void h2_priority_init(struct h2_conn *conn);
 void h2_priority_enter(struct h2_stream *stream, uint32_t parent_id);
 /* The exchange's priority has changed. */
 void h2_priority_apply(struct h2_stream *stream);
-/* The Priority field of a request or a response. */
-void h2_priority_field(struct h2_stream *stream, const struct fields *fields);
+/* The Priority field of a request; of our response, as soon as the owner has given its head, so
+ * that one which raises the stream does not wait for its turn. */
+void h2_priority_request(struct h2_stream *stream);
+void h2_priority_response(struct h2_stream *stream);
 
 /* ---- trace.c: call only when conn->base.trace is not NULL ---- */
 /* A frame whose payload tells all: every type but DATA and the ones with field blocks. */

@@ -35,17 +35,29 @@ void h2_priority_apply(struct h2_stream *stream)
         (void)h2_scheduler_set_urgency(&stream->conn->scheduler, stream->id, &urgency);
 }
 
-void h2_priority_field(struct h2_stream *stream, const struct fields *fields)
+static bool take_field(struct h2_stream *stream, const struct fields *fields)
 {
     const struct field *field = fields_find(fields, KNOWN_PRIORITY);
-    bool of_request = !stream->head_sent;
-    /* RFC 9218 section 7: PRIORITY_UPDATE overrides the request's field. */
-    if (field == NULL || (of_request && stream->updated_early))
-        return;
-    if (priority_parse(field->value, &stream->exchange->priority) != 0)
-        return;
+    if (field == NULL || priority_parse(field->value, &stream->exchange->priority) != 0)
+        return false;
     h2_priority_apply(stream);
+    return true;
+}
+
+void h2_priority_request(struct h2_stream *stream)
+{
+    /* RFC 9218 section 7: PRIORITY_UPDATE overrides the request's field. */
+    if (!stream->updated_early)
+        (void)take_field(stream, &stream->exchange->incoming.fields);
+}
+
+void h2_priority_response(struct h2_stream *stream)
+{
+    struct exchange *exchange = stream->exchange;
+    if (exchange->is_client || !exchange->head_queued || stream->response_seen)
+        return;
+    stream->response_seen = true;
     /* Pushed streams wait for requested ones unless the response says how urgent it is. */
-    if (!of_request && stream->promised)
+    if (take_field(stream, &exchange->outgoing.fields) && stream->promised)
         h2_scheduler_set_behind(&stream->conn->scheduler, &stream->node, false);
 }

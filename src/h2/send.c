@@ -63,10 +63,8 @@ static int write_head(struct h2_stream *stream, struct exchange_item *item,
     if (!final)
         return 0;
     stream->head_sent = true;
-    if (!exchange->is_client) {
+    if (!exchange->is_client)
         exchange->timing.responded = stream->conn->now;
-        h2_priority_field(stream, &exchange->outgoing.fields);
-    }
     if (end_stream)
         h2_stream_end_local(stream);
     return 0;

@@ -52,6 +52,7 @@ struct h2_stream {
     bool trailers_due : 1;  /* the body has been sent, trailers have not */
     bool promised : 1;      /* by us: counted in conn->promised */
     bool updated_early : 1; /* PRIORITY_UPDATE came before the request */
+    bool response_seen : 1; /* our response's Priority field has been looked at */
     bool small_sent : 1;    /* small_at is valid */
     bool rate_running : 1;  /* rate_* are valid */
     int64_t send_window;    /* may be negative (section 6.9.2) */

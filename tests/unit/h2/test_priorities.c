@@ -190,6 +190,21 @@ static void responses_change_priorities(void **state)
     raw_close(&raw);
 }
 
+/* Also for a stream whose turn would not have come: from the head's being given on. */
+static void responses_raise_what_waits(void **state)
+{
+    (void)state;
+    struct raw raw;
+    open_wide(&raw);
+    raw.host.answer = answer_with_priority;
+    raw.pull_size = 4096;
+    get(&raw, 1, NULL);
+    get(&raw, 3, NULL);
+    raw_flush(&raw);
+    assert_true(last_data(&raw, 3) < first_data(&raw, 1));
+    raw_close(&raw);
+}
+
 /* RFC 7540: weights share, and a dependency waits for its parent. */
 static void dependencies_take_effect(void **state)
 {
@@ -251,6 +266,7 @@ int main(void)
         cmocka_unit_test(updates_count_before_the_request),
         cmocka_unit_test(updates_count_after_the_request),
         cmocka_unit_test(responses_change_priorities),
+        cmocka_unit_test(responses_raise_what_waits),
         cmocka_unit_test(dependencies_take_effect),
         cmocka_unit_test(dependencies_can_be_refused),
     };
