@@ -134,8 +134,9 @@ static void on_informational(struct client_request *request, const struct messag
     struct transfer *transfer = request->user;
     struct get *get = transfer->get;
 
-    if (get->options.include && write_head(transfer, message) != 0) {
-        get_transfer_end(transfer, EXIT_CODE_FAILURE);
+    if (get->options.include || get->options.head_only) {
+        if (write_head(transfer, message) != 0)
+            get_transfer_end(transfer, EXIT_CODE_FAILURE);
         return;
     }
     /* A trace has it already, and a 100 (Continue) says nothing to a reader. */

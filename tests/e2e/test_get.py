@@ -549,6 +549,10 @@ def test_early_hints_pushes_and_trailers_of_node(get: Get, node: Node) -> None:
     plain = get("--h2c", f"{node.url}/push")
     assert plain.body == b"<p>page</p>\n"
     assert "103 Early Hints\n  link: </style.css>; rel=preload; as=style\n" in plain.error
+    heads = get("-i", "--h2c", f"{node.url}/push")
+    assert heads.body.startswith(b"HTTP/2 103\nlink: </style.css>; rel=preload; as=style\n\n")
+    assert b"\n\nHTTP/2 200\n" in heads.body
+    assert "Early Hints" not in heads.error, "said once"
     trailers = get("--trace", "json", "--h2c", f"{node.url}/trailers")
     last = [frame for frame in trailers.frames() if "trailers" in frame]
     assert last[-1]["trailers"] == [{"name": "x-checksum", "value": "abc"}]
