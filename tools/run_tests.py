@@ -184,7 +184,7 @@ def run_conformance() -> Outcome:
 def run_attacks() -> Outcome:
     build("plain", ["all"])
     install_python()
-    return pytest("tests/attack", 600)
+    return pytest("tests/attack", 720)
 
 
 PARTS: dict[str, Callable[[], Outcome]] = {

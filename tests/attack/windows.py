@@ -36,7 +36,7 @@ def data_dribble(arena: Arena) -> None:
         allowed = length / 1024 + len(streams) * (took / 0.1 + 2)
         arena.note(f"{frames} DATA frames for {length} bytes in {took:.1f} s")
         arena.check(frames <= allowed, f"{frames} DATA frames, {allowed:.0f} are allowed")
-        all_free = wait_for_streams(peer, STALL_SECONDS + STALL_LENIENCE)
+        all_free = wait_for_streams(peer, STALL_SECONDS + arena.wait(STALL_LENIENCE))
         arena.check(all_free, "a dribbling stream is held past the stall limit")
         arena.record.closed_after = time.monotonic() - start
 
@@ -85,7 +85,7 @@ def hold(arena: Arena, connections: int, per_stream: int, drip: bool) -> None:
     arena.check(
         held <= allowed, f"{held / 1024:.1f} KiB a stalled stream, {allowed / 1024:.1f} allowed"
     )
-    end = start + STALL_SECONDS + STALL_LENIENCE
+    end = start + STALL_SECONDS + arena.wait(STALL_LENIENCE)
     update = b"".join(wire.window_update(2 * i + 1, 1) for i in range(100))
     waiting = list(peers)
     while waiting and time.monotonic() < end:
@@ -140,7 +140,7 @@ def stalled_sockets(arena: Arena, count: int) -> None:
     arena.check(held <= allowed, f"{held / 1024:.1f} KiB a connection that does not read")
     quiet = arena.target.descriptors() - count
     gone = wait_until(
-        lambda: arena.target.descriptors() <= quiet + 1, STALL_SECONDS + STALL_LENIENCE
+        lambda: arena.target.descriptors() <= quiet + 1, STALL_SECONDS + arena.wait(STALL_LENIENCE)
     )
     arena.record.closed_after = time.monotonic() - start
     arena.check(gone, "connections that do not read are held past the stall limit")
