@@ -149,16 +149,17 @@ void h2_flow_received(struct h2_conn *conn, const struct h2_stream *stream, uint
     h2_send_ping(conn, (const uint8_t *)H2_PROBE_PING, false);
 }
 
+/* Credit comes in halves of the window, so a sender that waits for it brings at least that much in
+ * a round trip, and may bring no more. */
 static uint32_t grown(uint64_t sample, uint32_t target, uint32_t maximum)
 {
-    uint64_t wanted = 2 * sample;
-    if (sample < target / 3 * 2 || wanted <= target || maximum <= target)
+    if (sample < target / 2 || maximum <= target)
         return target;
-    return wanted < maximum ? (uint32_t)wanted : maximum;
+    return target < maximum / 2 ? 2 * target : maximum;
 }
 
 /* What arrived within a round trip is the bandwidth-delay product as far as the present windows
- * show it; a window of twice that does not hold the sender back. */
+ * show it. Growth ends at four times of it at most. */
 void h2_flow_probed(struct h2_conn *conn)
 {
     const struct limits *limits = h2_limits(conn);
