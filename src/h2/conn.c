@@ -237,6 +237,7 @@ static struct conn *create(const struct conn_config *config, herald_time now)
     (void)account_charge(account, sizeof(*conn));
     conn->now = now;
     conn->push_allowed = config->push;
+    conn->connect_protocol = config->connect_protocol && !client;
     conn->next_local_id = client ? 1 : 2;
     conn->want_preface = client;
     conn->phase = client ? H2_PHASE_HEADER : H2_PHASE_PREFACE;

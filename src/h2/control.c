@@ -89,8 +89,9 @@ void h2_send_settings(struct h2_conn *conn)
 {
     const struct limits *limits = h2_limits(conn);
     bool client = h2_is_client(conn);
+    uint32_t count = 5 + client + conn->connect_protocol;
     uint8_t *out =
-        h2_control_frame(conn, (struct h2_frame){.type = H2_SETTINGS, .length = client ? 36 : 30});
+        h2_control_frame(conn, (struct h2_frame){.type = H2_SETTINGS, .length = 6 * count});
     if (out == NULL)
         return;
     out = put_setting(out, H2_SETTING_HEADER_TABLE_SIZE, limits->header_table_size);
@@ -100,6 +101,8 @@ void h2_send_settings(struct h2_conn *conn)
                       client ? limits->pushes_concurrent : limits->concurrent_streams);
     out = put_setting(out, H2_SETTING_INITIAL_WINDOW_SIZE, limits->stream_window);
     out = put_setting(out, H2_SETTING_MAX_FRAME_SIZE, limits->frame_size);
+    if (conn->connect_protocol)
+        out = put_setting(out, H2_SETTING_ENABLE_CONNECT_PROTOCOL, 1);
     (void)put_setting(out, H2_SETTING_MAX_HEADER_LIST_SIZE, limits->field_list_size);
 
     if (limits->connection_window > H2_WINDOW_DEFAULT) {

@@ -33,7 +33,8 @@ static int open_late(struct h2_conn *conn)
 
 static int open_trailers(struct h2_conn *conn, struct h2_stream *stream)
 {
-    if ((conn->frame.flags & H2_FLAG_END_STREAM) == 0)
+    /* Section 8.5: a tunnel has DATA only. */
+    if ((conn->frame.flags & H2_FLAG_END_STREAM) == 0 || stream->exchange->tunnel)
         return refuse(conn, H2_PROTOCOL_ERROR);
     h2_block_open(conn, H2_BLOCK_TRAILERS, stream->id);
     head_builder_init(&conn->block.builder, HEAD_TRAILERS, &stream->exchange->arena,
@@ -67,6 +68,7 @@ static int open_request(struct h2_conn *conn)
     h2_block_open(conn, H2_BLOCK_REQUEST, id);
     head_builder_init(&conn->block.builder, HEAD_REQUEST, &stream->exchange->arena,
                       h2_limits(conn));
+    conn->block.builder.extended_connect = conn->connect_protocol;
     return 0;
 }
 

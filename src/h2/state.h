@@ -132,7 +132,8 @@ struct h2_conn {
     unsigned depth; /* calls of recv, pull, expire on the stack: no wake needed */
     int over;       /* the negative code once the connection has failed */
     herald_time now;
-    bool push_allowed; /* conn_config.push */
+    bool push_allowed;     /* conn_config.push */
+    bool connect_protocol; /* conn_config.connect_protocol */
 
     /* receive.c */
     enum h2_phase phase;

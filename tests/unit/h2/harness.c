@@ -87,6 +87,7 @@ struct conn *host_open(struct host *host, enum conn_role role, const struct limi
         .host_data = host,
         .limits = limits,
         .push = true,
+        .connect_protocol = host->connect_protocol,
     };
     return h2_engine.create(&config, HERALD_SECOND);
 }

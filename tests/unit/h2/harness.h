@@ -19,6 +19,7 @@ struct host {
     int closed_reason;         /* of the last one */
     struct exchange *exchange; /* the last dispatched */
     void *user;
+    bool connect_protocol; /* of the connections it opens */
 };
 
 extern const struct conn_host_ops host_ops;
