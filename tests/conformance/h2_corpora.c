@@ -193,7 +193,8 @@ static struct outcome replay(const uint8_t *bytes, size_t length, size_t step)
 }
 
 /* However the bytes are split, the engine takes the same decisions (nothing is sent in between:
- * that would end streams). */
+ * that would end streams). But a request that is reset in the same breath reaches no handler, so
+ * whole there may be fewer. */
 static void run_session(const char *path)
 {
     static uint8_t bytes[1 << 20];
@@ -207,7 +208,7 @@ static void run_session(const char *path)
     for (size_t i = 0; i < 3; i++) {
         struct outcome split = replay(bytes, length, steps[i]);
         if (split.result != whole.result || split.goaway != whole.goaway ||
-            split.dispatched != whole.dispatched)
+            split.dispatched < whole.dispatched)
             fail_msg("%s: result %d and %d, GOAWAY %d and %d, %u and %u requests", path,
                      whole.result, split.result, whole.goaway, split.goaway, whole.dispatched,
                      split.dispatched);
