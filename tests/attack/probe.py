@@ -17,6 +17,7 @@ from collections import deque
 import wire
 
 PATIENCE = 5.0
+H2_STREAMS = 90  # below the server's limit; what is due beyond waits, and its clock runs
 H1_REQUEST = b"GET /small HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 results: list[tuple[float, float | None]] = []
@@ -71,6 +72,7 @@ class H2Connection(asyncio.Protocol):
         self.due: dict[int, float] = {}
         self.buffer = bytearray()
         self.next_id = 1
+        self.waiting: deque[float] = deque()
         self.unacknowledged = 0
         self.usable = True
         self.good: dict[int, bool] = {}
@@ -82,6 +84,9 @@ class H2Connection(asyncio.Protocol):
         transport.write(wire.PREFACE + wire.settings((wire.HEADER_TABLE_SIZE, 0)))
 
     def ask(self, due: float) -> None:
+        if len(self.due) >= H2_STREAMS:
+            self.waiting.append(due)
+            return
         stream, self.next_id = self.next_id, self.next_id + 2
         self.due[stream] = due
         assert self.transport is not None
@@ -117,12 +122,15 @@ class H2Connection(asyncio.Protocol):
                 self.unacknowledged = 0
         if kind in (wire.HEADERS, wire.DATA) and flags & wire.END_STREAM and stream in self.due:
             finish(self.due.pop(stream), self.good.pop(stream, False))
+            if self.waiting:
+                self.ask(self.waiting.popleft())
 
     def connection_lost(self, error: Exception | None) -> None:
         self.usable = False
-        for due in self.due.values():
+        for due in [*self.due.values(), *self.waiting]:
             finish(due, False)
         self.due.clear()
+        self.waiting.clear()
 
 
 class Prober:
