@@ -17,6 +17,7 @@ struct asgi_application {
     PyObject *root_path;      /* str */
     PyObject *push_extension; /* class: a mapping that can be called */
     PyObject *asgi_versions;  /* {"version": "3.0", "spec_version": "2.5"} */
+    PyObject *scope_template; /* dict with every key of a scope in its order, or NULL before use */
     bool push_falls_back;     /* offer push to a client that takes none and send an early hint */
     unsigned running;         /* exchanges whose task has not ended */
 };

@@ -36,6 +36,7 @@ int asgi_application_traverse(struct asgi_application *application, visitproc vi
     Py_VISIT(application->root_path);
     Py_VISIT(application->push_extension);
     Py_VISIT(application->asgi_versions);
+    Py_VISIT(application->scope_template);
     return 0;
 }
 
@@ -49,4 +50,5 @@ void asgi_application_clear(struct asgi_application *application)
     Py_CLEAR(application->root_path);
     Py_CLEAR(application->push_extension);
     Py_CLEAR(application->asgi_versions);
+    Py_CLEAR(application->scope_template);
 }

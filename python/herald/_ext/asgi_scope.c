@@ -93,11 +93,30 @@ static PyObject *decode_path(struct span raw)
     return path;
 }
 
-static PyObject *endpoint(const char *address, unsigned port)
+/* The endpoint made last: the requests of a connection follow each other, and all have the server's
+ * end in common. */
+struct last_endpoint {
+    char address[64];
+    unsigned port;
+    PyObject *tuple;
+};
+
+static struct last_endpoint last_client, last_server;
+
+static PyObject *endpoint(struct last_endpoint *last, const char *address, unsigned port)
 {
     if (address == NULL || address[0] == '\0')
         return Py_NewRef(Py_None);
-    return Py_BuildValue("(sI)", address, port);
+    if (last->tuple != NULL && last->port == port && strcmp(last->address, address) == 0)
+        return Py_NewRef(last->tuple);
+    PyObject *tuple = Py_BuildValue("(sI)", address, port);
+    size_t length = strlen(address);
+    if (tuple != NULL && length < sizeof last->address) {
+        memcpy(last->address, address, length + 1);
+        last->port = port;
+        Py_XSETREF(last->tuple, Py_NewRef(tuple));
+    }
+    return tuple;
 }
 
 /* Takes the reference to `value`. Returns 0, or -1 with an exception. */
@@ -209,32 +228,61 @@ static PyObject *upper_method(struct span method)
 static int put_connection(PyObject *scope, const struct conn *conn)
 {
     const struct conn_info *info = conn == NULL ? NULL : conn->info;
-    PyObject *client =
-        info == NULL ? Py_NewRef(Py_None) : endpoint(info->peer_address, info->peer_port);
-    PyObject *server =
-        info == NULL ? Py_NewRef(Py_None) : endpoint(info->local_address, info->local_port);
+    PyObject *client = info == NULL ? Py_NewRef(Py_None)
+                                    : endpoint(&last_client, info->peer_address, info->peer_port);
+    PyObject *server = info == NULL ? Py_NewRef(Py_None)
+                                    : endpoint(&last_server, info->local_address, info->local_port);
     int result = put(scope, ext_names.client, client);
     if (put(scope, ext_names.server, server) < 0)
         result = -1;
     return result;
 }
 
+/* What all scopes have in common. A copy of it has its table in the size needed: filling an empty
+ * dictionary key by key makes and fills it twice over. */
+static PyObject *scope_template(struct asgi_application *application)
+{
+    PyObject *const keys[] = {
+        ext_names.type,       ext_names.asgi,    ext_names.http_version, ext_names.method,
+        ext_names.scheme,     ext_names.path,    ext_names.raw_path,     ext_names.query_string,
+        ext_names.root_path,  ext_names.headers, ext_names.client,       ext_names.server,
+        ext_names.extensions,
+    };
+    if (application->scope_template != NULL)
+        return application->scope_template;
+    PyObject *template = PyDict_New();
+    if (template == NULL)
+        return NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (PyDict_SetItem(template, keys[i], Py_None) < 0)
+            goto failed;
+    }
+    if (PyDict_SetItem(template, ext_names.type, ext_names.http) < 0 ||
+        PyDict_SetItem(template, ext_names.asgi, application->asgi_versions) < 0 ||
+        PyDict_SetItem(template, ext_names.root_path, application->root_path) < 0 ||
+        (application->state != NULL && PyDict_SetItem(template, ext_names.state, Py_None) < 0))
+        goto failed;
+    application->scope_template = template;
+    return template;
+failed:
+    Py_DECREF(template);
+    return NULL;
+}
+
 PyObject *asgi_scope_new(AsgiExchange *self)
 {
     struct asgi_application *application = self->application;
     const struct message *request = &self->exchange->incoming;
-    PyObject *scope = PyDict_New();
+    PyObject *template = scope_template(application);
+    PyObject *scope = template == NULL ? NULL : PyDict_Copy(template);
     if (scope == NULL)
         return NULL;
-    if (PyDict_SetItem(scope, ext_names.type, ext_names.http) < 0 ||
-        PyDict_SetItem(scope, ext_names.asgi, application->asgi_versions) < 0 ||
-        PyDict_SetItem(scope, ext_names.http_version, version_name(request->version)) < 0 ||
+    if (PyDict_SetItem(scope, ext_names.http_version, version_name(request->version)) < 0 ||
         put(scope, ext_names.method, upper_method(request->method)) < 0 ||
         put(scope, ext_names.scheme,
             PyUnicode_FromStringAndSize((const char *)request->scheme.data,
                                         (Py_ssize_t)request->scheme.length)) < 0 ||
         put_target(scope, request->path) < 0 ||
-        PyDict_SetItem(scope, ext_names.root_path, application->root_path) < 0 ||
         put(scope, ext_names.headers, scope_headers(request)) < 0 ||
         put_connection(scope, self->exchange->conn) < 0 ||
         put(scope, ext_names.extensions, scope_extensions(self)) < 0)
