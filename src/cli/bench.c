@@ -1,3 +1,4 @@
+#include "bench/relay.h"
 #include "cli/bench_report.h"
 #include "cli/cli.h"
 #include <errno.h>
@@ -48,6 +49,23 @@ static void on_progress(void *user, const struct bench_progress *progress)
 
 /* ---- runs ---- */
 
+/* bench_run, with the emulated link in between where one is wanted. */
+static int run_over_link(const struct bench_options *options, struct bench_config *config,
+                         struct bench_tally *tally)
+{
+    struct relay *relay = NULL;
+
+    if (options->link_text != NULL) {
+        int result = relay_start(&relay, &options->link, config->host, config->port, &config->port);
+        if (result != 0)
+            return result;
+        config->host = "127.0.0.1";
+    }
+    int result = bench_run(config, tally);
+    relay_stop(relay);
+    return result;
+}
+
 static int run_one(const struct bench_options *options, struct bench_config *config,
                    struct bench_tally *tally)
 {
@@ -58,7 +76,7 @@ static int run_one(const struct bench_options *options, struct bench_config *con
         config->progress = on_progress;
         config->user = &live;
     }
-    int result = bench_run(config, tally);
+    int result = run_over_link(options, config, tally);
     if (live.shown)
         write_line("\r\033[K");
     if (result == HERALD_ERROR_INVALID)

@@ -49,6 +49,20 @@ static int read_sha256(struct bench_options *options)
     return valid ? 0 : cli_usage_error("--check-sha256: '%s' is not 64 hexadecimal digits", text);
 }
 
+static int read_link(struct bench_options *options)
+{
+    if (options->link_text == NULL)
+        return 0;
+    if (options->request.unix_socket != NULL)
+        return cli_usage_error("bench: --link and --unix-socket exclude each other");
+    options->link.seed = options->seed;
+    if (link_model_parse(&options->link, span_from_text(options->link_text)) != 0)
+        return cli_usage_error("--link: '%s' is not like '50ms,1%%,20mbit': a round trip up to "
+                               "60s, a loss up to 50%%, a bandwidth",
+                               options->link_text);
+    return 0;
+}
+
 static const struct engine *engine_by_name(struct span name)
 {
     if (span_equals(name, SPAN_LITERAL("h1")) || span_equals(name, SPAN_LITERAL("http/1.1")))
@@ -215,6 +229,8 @@ int bench_options_finish(struct bench_options *options, const char *const *opera
         code = choose_engines(options);
     if (code == 0)
         code = read_sha256(options);
+    if (code == 0)
+        code = read_link(options);
     if (code != 0)
         return code;
     set_defaults(options);

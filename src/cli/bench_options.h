@@ -3,6 +3,7 @@
 #define CLI_BENCH_OPTIONS_H
 
 #include "bench/bench.h"
+#include "bench/link_model.h"
 #include "cli/get_options.h"
 #include "client/url.h"
 
@@ -17,11 +18,12 @@ struct bench_options {
     herald_time duration, drain;
     unsigned connections, streams, threads, check_status, http1_connections;
     enum bench_push push;
-    const char *sha256_text, *compare_text;
+    const char *sha256_text, *compare_text, *link_text;
     bool json, csv, no_progress, allow_remote;
 
     /* worked out by bench_options_finish */
     uint8_t sha256[BENCH_SHA256_SIZE];
+    struct link_model link; /* of link_text */
     enum bench_output output;
     const struct engine *engines[BENCH_COMPARED_MAXIMUM]; /* offered, or with --compare compared */
     size_t engine_count;

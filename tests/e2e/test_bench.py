@@ -401,6 +401,35 @@ def test_csv_has_a_value_for_every_name(
     assert float(row["latency_99%"]) > 0
 
 
+# ---- emulated link ----
+
+
+def test_round_trips_of_a_link_are_waited_for(
+    serve: Callable[..., Any], bench: Bench, folder: Path
+) -> None:
+    server = serve(folder)
+    words = ("-n", 3, "--link", "60ms", "--json")
+    plain = bench(*words, f"{server.plain_url}/small.txt")
+    assert plain.code == 0, plain.error
+    assert 0.058 < plain.figures["latency"]["50%"] < 0.5
+    secure = bench(*words, f"{server.url}/small.txt").figures
+    # TCP and TLS 1.3: two round trips before the first request.
+    assert 0.118 < secure["connect"]["max"] < 0.8
+
+
+def test_bandwidth_and_losses_of_a_link_leave_the_bytes_whole(
+    serve: Callable[..., Any], bench: Bench, folder: Path, protocol: str
+) -> None:
+    server = serve(folder)
+    base = server.plain_url if protocol.endswith("c") else server.url
+    wanted = hashlib.sha256(bytes(range(256)) * 4096).hexdigest()
+    words = ["-n", 2, "-c", 2, "--link", "5ms,2%,40mbit", "--check-sha256", wanted, "--json"]
+    done = bench(*options_of(protocol), *words, f"{base}/large.bin")
+    assert done.code == 0, done.error
+    # Two MiB at 5 MB a second.
+    assert 0.4 < done.figures["seconds"] < 5
+
+
 # ---- usage ----
 
 
@@ -424,6 +453,8 @@ def test_csv_has_a_value_for_every_name(
         (["--compare", "h1,h1", "http://127.0.0.1/"], "named twice"),
         (["--compare", "h1,h2", "--rate", "5", "http://127.0.0.1/"], "--compare excludes"),
         (["--check-sha256", "12", "http://127.0.0.1/"], "64 hexadecimal digits"),
+        (["--link", "50", "http://127.0.0.1/"], "--link: '50' is not like"),
+        (["--link", "5ms", "--unix-socket", "/x", "http://127.0.0.1/"], "--unix-socket"),
         (["-H", "no colon", "http://127.0.0.1/"], "--header"),
         (["-X", "G ET", "http://127.0.0.1/"], "--method"),
         (["--cacert", "/does/not/exist", "https://127.0.0.1/"], "/does/not/exist"),
