@@ -332,7 +332,13 @@ static bool start(struct fuzz *fuzz, enum conn_role role, const uint8_t *data, s
     fuzz->limits.concurrent_streams = 20;
     fuzz->skip = role == CONN_CLIENT ? H2_PREFACE_LENGTH : 0;
     struct conn_config config = {
-        .role = role, .host = &fuzz_host, .host_data = fuzz, .limits = &fuzz->limits, .push = true};
+        .role = role,
+        .host = &fuzz_host,
+        .host_data = fuzz,
+        .limits = &fuzz->limits,
+        .push = true,
+        .connect_protocol = length % 2 == 0,
+    };
     fuzz->conn = h2_engine.create(&config, fuzz->now);
     return fuzz->conn != NULL;
 }
