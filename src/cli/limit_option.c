@@ -59,6 +59,7 @@ static const struct limit_row rows[] = {
     BETWEEN(connection_window_maximum, 65535, WINDOW_MAXIMUM),
     BETWEEN(frame_size, 16384, 16777215),
     BETWEEN(header_table_size, 0, 1u << 20),
+    NUMBER(field_memory),
     NUMBER(continuation_count),
     NUMBER(settings_entries),
     BETWEEN(control_frames_queued, 16, 0),

@@ -70,10 +70,18 @@ static int reject(struct h2_conn *conn, struct h2_stream *stream, enum head_verd
     }
 }
 
+static void charge_fields(struct h2_stream *stream)
+{
+    size_t taken = stream->exchange->arena.total;
+    stream->conn->field_memory += taken - stream->field_memory;
+    stream->field_memory = taken;
+}
+
 static int request_done(struct h2_conn *conn, struct h2_stream *stream)
 {
     struct exchange *exchange = stream->exchange;
     enum head_verdict verdict = head_builder_finish(&conn->block.builder, &exchange->incoming);
+    charge_fields(stream);
     trace_block(conn, &exchange->incoming, NULL);
     if (verdict != HEAD_OK)
         return reject(conn, stream, verdict);

@@ -52,7 +52,10 @@ static int open_request(struct h2_conn *conn)
         h2_block_open(conn, H2_BLOCK_DISCARD, id);
         return 0;
     }
-    if (conn->peer_streams >= h2_limits(conn)->concurrent_streams)
+    /* A few bytes can stand for a full list of fields, again and again (H2-05): a request that may
+     * be tried again later is refused rather than a hundred of them held. */
+    if (conn->peer_streams >= h2_limits(conn)->concurrent_streams ||
+        conn->field_memory >= h2_limits(conn)->field_memory)
         return refuse(conn, H2_REFUSED_STREAM);
     struct h2_stream *stream = h2_stream_open(conn, id, H2_OPEN, true);
     if (stream == NULL)

@@ -61,6 +61,7 @@ struct h2_stream {
     uint32_t credit;        /* read, not yet announced */
     uint32_t unread;        /* delivered, not yet read by the owner */
     uint32_t small_data;    /* this stream's part of budgets.small_data */
+    size_t field_memory;    /* this stream's part of conn->field_memory */
     herald_time small_at;
     struct h2_stall stall;
     herald_time rate_since;
@@ -163,6 +164,7 @@ struct h2_conn {
     unsigned spare_count;
     unsigned stream_count;                /* in by_id */
     unsigned peer_streams, local_streams; /* counted ones */
+    size_t field_memory;                  /* what the fields of the peer's open requests take */
     uint32_t highest_peer_id;             /* seen */
     uint32_t highest_processed_id;        /* a peer's stream that reached a handler */
     uint32_t next_local_id;

@@ -124,6 +124,8 @@ void h2_stream_close(struct h2_stream *stream, enum h2_ending ending, int reason
     stream->unread = 0;
     conn->budgets.small_data -= stream->small_data;
     stream->small_data = 0;
+    conn->field_memory -= stream->field_memory;
+    stream->field_memory = 0;
     h2_stream_remember(conn, stream->id, ending);
     h2_push_next(conn);
 }

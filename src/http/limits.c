@@ -42,6 +42,7 @@ const struct limits limits_default = {
     .connection_window_maximum = 16 * MIB,
     .frame_size = 16 * KIB,
     .header_table_size = 4 * KIB,
+    .field_memory = MIB,
     .continuation_count = 8,
     .settings_entries = 32,
     .control_frames_queued = 1000,

@@ -44,6 +44,8 @@ struct limits {
         connection_window_maximum; /* growth by bandwidth-delay product stops here */
     uint32_t frame_size;           /* SETTINGS_MAX_FRAME_SIZE we announce */
     uint32_t header_table_size;    /* both ways */
+    uint32_t field_memory; /* bytes that the fields of a connection's requests take in all: further
+                              requests are refused */
     uint32_t continuation_count;
     uint32_t settings_entries;
     uint32_t control_frames_queued;

@@ -115,7 +115,7 @@ BOMBS: dict[str, Callable[[], tuple[bytes, bytes]]] = {
 def _bomb(name: str, make: Callable[[], tuple[bytes, bytes]]) -> None:
     options = ("--limit", "stall_grace=1", "--limit", "stall_timeout=2")
 
-    @attack("H2-05", f"bomb of {name}", memory=48 * MIB, options=options)
+    @attack("H2-05", f"bomb of {name}", memory=16 * MIB, options=options)
     def run(arena: Arena) -> None:
         prime, block = make()
         block = block.replace(b"/small", b"/large")

@@ -55,6 +55,8 @@ class Case:
 
 OFF = {"overhead_ratio": "0"}  # the largest value would be the strictest
 
+STALLS = ("stall_timeout=2", "stall_grace=1")
+
 CASES = (
     Case(("reset_burst",), "rapid-reset-of-a-folder"),
     Case(("glitch_burst",), "ping-flood"),
@@ -68,6 +70,7 @@ CASES = (
     Case(("overhead_ratio",), "framing-without-content"),
     Case(("field_list_size",), "size-bomb"),
     Case(("field_count", "trailer_count"), "too-many-fields"),
+    Case(("field_memory",), "bomb-of-long-cookies", on=STALLS, off=("field_memory=off", *STALLS)),
     Case(("concurrent_streams",), "work-ends-after-the-stream"),
     Case(
         ("stall_timeout", "stall_rate"),
