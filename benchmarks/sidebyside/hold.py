@@ -43,6 +43,7 @@ class Connection:
         self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0, setting))
         self.pending = b""
         self.next_stream = 1
+        self.heads = 0
 
     def _read_frame(self) -> tuple[int, int, int]:
         while True:
@@ -52,6 +53,7 @@ class Connection:
                     kind, flags = self.pending[3], self.pending[4]
                     stream = int.from_bytes(self.pending[5:9], "big")
                     self.pending = self.pending[9 + length :]
+                    self.heads += kind == HEADERS
                     if kind == SETTINGS and not flags & ACK:
                         self.socket.sendall(frame(SETTINGS, ACK, 0))
                     return kind, flags, stream
@@ -68,9 +70,10 @@ class Connection:
             self.next_stream += 2
         self.socket.sendall(wire)
 
-    def await_heads(self, streams: int) -> None:
-        while streams:
-            streams -= self._read_frame()[0] == HEADERS
+    def await_heads(self, count: int) -> None:
+        """Until so many responses have begun since the connection was made."""
+        while self.heads < count:
+            self._read_frame()
 
     def await_end(self) -> None:
         while True:
