@@ -37,15 +37,21 @@ static bool send_again(struct connection *connection)
     return request_send_again(connection, CONTAINER_OF(node, struct request, node)) == 0;
 }
 
+/* Those of one call leave in one write, so they count from one reading of the clock. */
 static void fill(struct connection *connection)
 {
     struct worker *worker = connection->worker;
+    herald_time now;
+
+    if (!connection_has_room(connection))
+        return;
+    now = worker_clock();
 
     while (connection_has_room(connection)) {
         if (!list_is_empty(&worker->again)) {
             if (!send_again(connection))
                 return;
-        } else if (!take_closed(connection) || request_send(connection, worker_clock()) != 0) {
+        } else if (!take_closed(connection) || request_send(connection, now) != 0) {
             return;
         }
     }

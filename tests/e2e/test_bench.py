@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -399,6 +400,30 @@ def test_csv_has_a_value_for_every_name(
     assert None not in row.values()
     assert row["completed"] == "20"
     assert float(row["latency_99%"]) > 0
+
+
+def test_live_figures_on_a_terminal(
+    serve: Callable[..., Any], environment: dict[str, str], folder: Path
+) -> None:
+    server = serve(folder)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*herald_command(), "bench", "-D", "0.9", "--json", f"{server.url}/small.txt"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # what reading says once the other side is closed
+        while data := os.read(ours, 4096):
+            shown += data
+    os.close(ours)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert json.loads(output)["completed"] > 0
+    assert re.search(rb"\d+%  \d\.\d s  \d+ complete  0 failed  \d+ requests/s", shown)
+    assert b"\r\x1b[K" in shown
 
 
 # ---- emulated link ----
