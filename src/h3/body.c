@@ -109,6 +109,7 @@ void h3_body_acknowledged(struct h3_stream *stream, uint64_t length)
 {
     struct list *node;
     stream->held -= (size_t)length;
+    stream->acknowledged += length;
     while (length > 0 && (node = list_first(&stream->chunks)) != NULL) {
         struct h3_chunk *chunk = CONTAINER_OF(node, struct h3_chunk, node);
         size_t step = chunk->length - chunk->acknowledged;

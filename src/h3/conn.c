@@ -118,7 +118,7 @@ struct h3_conn *h3_conn_create(struct h3_endpoint *endpoint, struct endpoint_pee
     conn->endpoint = endpoint;
     conn->peer = peer;
     conn->now = now;
-    conn->shutdown_due = conn->forget_due = HERALD_NEVER;
+    conn->shutdown_due = conn->forget_due = conn->check_due = HERALD_NEVER;
     conn->granted = h3_is_client(conn) ? 0 : conn->base.limits->concurrent_streams;
     conn->aborts = (struct h3_bucket){conn->base.limits->reset_burst * 1000, now};
     ngtcp2_ccerr_default(&conn->error);
@@ -246,7 +246,8 @@ herald_time h3_conn_deadline(const struct h3_conn *conn)
 {
     if (conn->quic == NULL)
         return conn->forget_due;
-    return herald_time_earlier(ngtcp2_conn_get_expiry(conn->quic), conn->shutdown_due);
+    return herald_time_earlier(ngtcp2_conn_get_expiry(conn->quic),
+                               herald_time_earlier(conn->shutdown_due, conn->check_due));
 }
 
 void h3_conn_expire(struct h3_conn *conn, herald_time now)
@@ -262,6 +263,7 @@ void h3_conn_expire(struct h3_conn *conn, herald_time now)
         if (error != 0)
             h3_fail_http(conn, error);
     }
+    h3_timers_check(conn);
     if (!conn->ending && ngtcp2_conn_get_expiry(conn->quic) <= now) {
         conn->working = true;
         int error = ngtcp2_conn_handle_expiry(conn->quic, now);

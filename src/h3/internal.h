@@ -5,6 +5,7 @@
  * conn.c       life of a connection                   streams.c    what nghttp3 tells
  * packets.c    what goes out                          exchanges.c  what owners of exchanges say
  * body.c       body bytes kept until acknowledged     heads.c      heads on their way out
+ * timers.c     time rules for streams
  *
  * Callbacks of the two libraries and of exchanges only note things; what changes a library's state
  * is done by h3_turn, outside of both. */
@@ -68,6 +69,12 @@ struct h3_endpoint {
 
 struct h3_chunk;
 
+/* How many bytes had come, or had been taken, at a moment. */
+struct h3_pace {
+    herald_time since;
+    uint64_t bytes;
+};
+
 struct h3_stream {
     struct h3_conn *conn;
     struct exchange *exchange; /* NULL once it has been told the end */
@@ -76,8 +83,11 @@ struct h3_stream {
     int64_t id;
     struct head_builder builder;
     struct list chunks;
-    size_t held;     /* body bytes not yet acknowledged */
-    uint64_t unread; /* bytes its owner has not read: credit not given */
+    size_t held;           /* body bytes not yet acknowledged */
+    uint64_t unread;       /* bytes its owner has not read: credit not given */
+    uint64_t acknowledged; /* body bytes in all */
+    herald_time opened;
+    struct h3_pace coming, taken;
     uint64_t reset_code;
     int reason;
     bool submitted; /* the final head has been given to nghttp3 */
@@ -96,6 +106,7 @@ struct h3_conn {
     struct heap_node timer;
     herald_time now;
     herald_time shutdown_due; /* the second GOAWAY */
+    herald_time check_due;    /* of the streams' time rules */
     herald_time forget_due;   /* over: when to free */
     int over;                 /* the code that closed was or will be called with, once `ending` */
     ngtcp2_ccerr error;
@@ -194,6 +205,10 @@ void h3_stream_free(struct h3_stream *stream);
 /* exchanges.c */
 extern const struct exchange_ops h3_exchange_ops;
 void h3_stream_turn(struct h3_stream *stream);
+
+/* timers.c */
+void h3_timers_begin(struct h3_stream *stream);
+void h3_timers_check(struct h3_conn *conn);
 
 /* heads.c: 0 or an error of nghttp3. */
 int h3_submit_items(struct h3_stream *stream);

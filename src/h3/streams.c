@@ -22,6 +22,7 @@ struct h3_stream *h3_stream_open(struct h3_conn *conn, int64_t id)
     list_append(&conn->streams, &stream->all);
     list_init(&stream->due);
     list_init(&stream->chunks);
+    h3_timers_begin(stream);
     return stream;
 }
 

@@ -367,15 +367,26 @@ void rig_run(struct rig *rig, herald_time time)
     (void)rig_run_until(rig, NULL, time);
 }
 
+static void inject(struct rig *rig, const void *data, size_t length,
+                   const struct sockaddr_in *source)
+{
+    const struct conn_in in = {
+        .data = {data, length},
+        .path = {&rig->server_address, source, sizeof(*source), sizeof(*source)},
+    };
+    rig->server->ops->receive(rig->server, &in, rig->now);
+}
+
 void rig_inject(struct rig *rig, const void *data, size_t length)
 {
     struct sockaddr_in stranger;
     set_address(&stranger, 50000);
-    const struct conn_in in = {
-        .data = {data, length},
-        .path = {&rig->server_address, &stranger, sizeof(stranger), sizeof(stranger)},
-    };
-    rig->server->ops->receive(rig->server, &in, rig->now);
+    inject(rig, data, length, &stranger);
+}
+
+void rig_inject_from_client(struct rig *rig, const void *data, size_t length)
+{
+    inject(rig, data, length, &rig->client_address);
 }
 
 /* ---- requests ---- */

@@ -89,6 +89,8 @@ bool rig_try_request(struct rig *rig, struct result *result, const char *path);
 
 /* A datagram to the server from elsewhere. */
 void rig_inject(struct rig *rig, const void *data, size_t length);
+/* The same from the client's address. */
+void rig_inject_from_client(struct rig *rig, const void *data, size_t length);
 
 /* A body of `length` bytes whose bytes follow from their place. */
 struct body_source *rig_source(uint64_t length);
