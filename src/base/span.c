@@ -45,7 +45,8 @@ struct span span_trim(struct span whole)
 
 int span_to_unsigned(struct span text, uint64_t maximum, uint64_t *value)
 {
-    uint64_t result = 0;
+    uint64_t result = 0, tens = maximum / 10;
+    unsigned last = (unsigned)(maximum % 10);
     bool exceeded = false;
 
     if (text.length == 0)
@@ -56,7 +57,7 @@ int span_to_unsigned(struct span text, uint64_t maximum, uint64_t *value)
         if (text.data[i] < '0' || text.data[i] > '9')
             return HERALD_ERROR_INVALID;
         unsigned digit = text.data[i] - '0';
-        if (digit > maximum || result > (maximum - digit) / 10)
+        if (result > tens || (result == tens && digit > last))
             exceeded = true;
         else if (!exceeded)
             result = result * 10 + digit;

@@ -54,8 +54,9 @@ static bool split_host(struct span authority, struct span *rest)
         if (!is_ipv6(span_slice(authority, 1, length - 2)))
             return false;
     } else {
-        while (length < authority.length && authority.data[length] != ':')
-            length++;
+        const uint8_t *colon =
+            authority.length == 0 ? NULL : memchr(authority.data, ':', authority.length);
+        length = colon == NULL ? authority.length : (size_t)(colon - authority.data);
         if (!is_registered_name(span_slice(authority, 0, length)))
             return false;
     }

@@ -103,7 +103,9 @@ static enum head_verdict settle_authority(struct head_builder *builder, bool pla
         if (message->authority.length == 0 && !plain_connect && !is_web_scheme(message->scheme))
             return HEAD_OK;
     }
-    if (!authority_is_valid(message->authority))
+    bool is_the_host =
+        message->authority.length != 0 && message->authority.data == builder->host.data;
+    if (!is_the_host && !authority_is_valid(message->authority))
         return malformed(builder, "bad authority");
     if (plain_connect && !authority_has_port(message->authority))
         return malformed(builder, "CONNECT without a port");
