@@ -7,9 +7,10 @@
 #include "net/address.h"
 #include "net/listener.h"
 
-#define UDP_BATCH         32
-#define UDP_DATAGRAM_SIZE 2048 /* longer ones are dropped: nobody has been told he may send them   \
-                                */
+#define UDP_BATCH 32
+#define UDP_DATAGRAM_SIZE                                                                          \
+    2048 /* longer ones are dropped: nobody has been told he may send them                         \
+          */
 
 struct udp_socket {
     int descriptor;

@@ -34,7 +34,7 @@ struct server_options {
     const struct engine *const *engines; /* outlive the server; asked for by ALPN name */
     size_t engine_count;
     const struct datagram_engine *datagrams; /* HTTP/3; NULL, or without `create`: none */
-    struct frame_trace *trace; /* NULL: none; outlives the server */
+    struct frame_trace *trace;               /* NULL: none; outlives the server */
     /* Once, after server_shutdown, when the last connection has gone. May destroy the server. */
     void (*stopped)(struct server *server, void *user);
     /* max_requests has been reached: the owner should shut down. May be NULL. */

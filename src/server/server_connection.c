@@ -108,8 +108,8 @@ static void dispatch(struct conn *conn, struct exchange *exchange)
         loop_work_add(server->loop, &server->turn_end);
     }
     server_fields_refresh(&server->fields, server->loop->now);
-    bool advertise = server->fields.advertising.count > 0 && conn->version != HTTP_3 &&
-                     is_secure(conn);
+    bool advertise =
+        server->fields.advertising.count > 0 && conn->version != HTTP_3 && is_secure(conn);
     exchange->defaults = advertise ? &server->fields.advertising : &server->fields.list;
     count_request(server, exchange);
     unsigned refusal = refusal_of(server->config, exchange);

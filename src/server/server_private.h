@@ -20,7 +20,7 @@
 #define SERVER_AGES 16
 
 struct server_fields {
-    struct fields list; /* points into `items` and the texts below */
+    struct fields list;        /* points into `items` and the texts below */
     struct fields advertising; /* the same with our Alt-Svc, for HTTP/1.1 and HTTP/2 over TLS */
     struct field *items;
     char date[32];       /* NUL-terminated */
