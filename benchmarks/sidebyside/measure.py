@@ -12,7 +12,7 @@ from typing import Any
 
 from . import hold, load, servers
 from .cases import Case
-from .place import LOAD_CPU, BenchError
+from .place import LOAD_CPU, ROOT, BenchError, commit
 from .processes import Server
 
 
@@ -25,6 +25,7 @@ class Result:
     seconds: float
     when: str
     load_average: float
+    commit: str
     samples: dict[str, list[float]] = field(default_factory=dict)
     rates: dict[str, list[float]] = field(default_factory=dict)
     cpu: dict[str, list[float]] = field(default_factory=dict)
@@ -42,8 +43,6 @@ def say(text: str) -> None:
 
 def shown(command: list[str], folder: Path) -> str:
     """A command line without the folders of this run."""
-    from .place import ROOT
-
     return " ".join(command).replace(str(folder), "$T").replace(f"{ROOT}/", "")
 
 
@@ -102,7 +101,7 @@ def _rounds_of_memory(case: Case, started: list[Server], result: Result) -> None
 def run(case: Case, rounds: int, seconds: float, folder: Path) -> Result:
     say(f"{case.name}: {case.title}")
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    result = Result(case.name, rounds, seconds, when, os.getloadavg()[0])
+    result = Result(case.name, rounds, seconds, when, os.getloadavg()[0], commit())
     setting = servers.Setting(
         folder,
         tls=case.load.tls,

@@ -42,6 +42,17 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def commit() -> str:
+    """The commit that is measured, and whether sources differ from it."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(ROOT), *words]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "-uno", "--", "src", "python")
+    return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
+
+
 def build_herald() -> None:
     """The release build that is measured, in a folder of its own, and the package beside it."""
     variables = {**os.environ, "PATH": f"{VENV}:/usr/bin:{os.environ['PATH']}"}

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from .cases import CASES, Case
-from .place import BUILD_OPTIONS, RESULTS, ROOT, SERVER_CPU, VENV
+from .place import BUILD_OPTIONS, RESULTS, SERVER_CPU, VENV
 
 PACKAGES = ("nginx", "h2o", "nghttp2-server", "nghttp2-client", "haproxy", "caddy", "libgnutls30")
 PYTHON_PACKAGES = ("granian", "uvicorn", "hypercorn", "gunicorn", "uvloop", "httptools", "fastapi")
@@ -106,7 +106,7 @@ def _detail(case: Case, result: dict[str, Any]) -> list[str]:
     if case.measure in ("idle", "stalled"):
         rounds = "one run each"
     lines.append(
-        f"{rounds}, {result['when']}, load average of the machine before it "
+        f"{rounds}, {result['when']}, Herald at {result['commit']}, load average before it "
         f"{result['load_average']:.1f}; {UNITS[case.measure]}."
     )
     if rates:
@@ -151,12 +151,7 @@ def _machine() -> list[str]:
     text += f"print(', '.join(n + ' ' + v(n) for n in {PYTHON_PACKAGES!r}))"
     lines.append(f"- {python}; {_output([str(VENV / 'python'), '-c', text])}")
     compiler = _output(["gcc", "--version"]).splitlines()[:1]
-    commit = _output(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"])
-    changed = _output(
-        ["git", "-C", str(ROOT), "status", "--porcelain", "-uno", "--", "src", "python"]
-    )
-    state = " with changes not committed" if changed else ""
-    lines.append(f"- Herald at {commit}{state}: {' '.join(BUILD_OPTIONS)}, {''.join(compiler)}")
+    lines.append(f"- Herald: {' '.join(BUILD_OPTIONS)}, {''.join(compiler)}")
     return lines
 
 

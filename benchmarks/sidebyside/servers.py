@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,7 +233,3 @@ def make(name: str, setting: Setting, cpu: int = SERVER_CPU) -> Server:
     variables = {"GOMAXPROCS": "1", "PYTHONPATH": f"{PACKAGE}:{APPS}", "HOME": str(setting.folder)}
     shown = "herald" if name == "herald-asgi" else name
     return Server(shown, command, port, cpu, setting.folder / f"{name}-{port}.log", variables)
-
-
-def python_version() -> str:
-    return sys.version.split()[0]
