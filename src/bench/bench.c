@@ -1,24 +1,35 @@
 #include "bench/bench.h"
 #include "bench/worker.h"
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define LOOK_INTERVAL (200 * HERALD_MILLISECOND)
 
 struct run {
     const struct bench_config *config;
     struct worker *workers[BENCH_THREADS_MAXIMUM];
-    pthread_t threads[BENCH_THREADS_MAXIMUM];
+    uv_thread_t threads[BENCH_THREADS_MAXIMUM];
+    struct start {
+        struct run *run;
+        struct worker *worker;
+    } starts[BENCH_THREADS_MAXIMUM];
+    uv_mutex_t mutex; /* guards `ended` */
+    uv_cond_t one_ended;
+    unsigned ended;
     unsigned created, started;
     herald_time begin;
     bool stopped;
 };
 
-static void *thread_main(void *argument)
+static void thread_main(void *argument)
 {
-    worker_run(argument);
-    return NULL;
+    struct start *start = argument;
+    struct run *run = start->run;
+
+    worker_run(start->worker);
+    uv_mutex_lock(&run->mutex);
+    run->ended++;
+    uv_cond_signal(&run->one_ended);
+    uv_mutex_unlock(&run->mutex);
 }
 
 static double share_done(const struct run *run, uint64_t ended, herald_time elapsed)
@@ -60,18 +71,31 @@ static void look(struct run *run)
         worker_stop(run->workers[i]);
 }
 
-static void join(struct run *run, pthread_t thread)
+/* Until all threads have ended. */
+static void wait_for_threads(struct run *run)
 {
-    for (;;) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        uint64_t due = (uint64_t)until.tv_nsec + LOOK_INTERVAL;
-        until.tv_sec += (time_t)(due / HERALD_SECOND);
-        until.tv_nsec = (long)(due % HERALD_SECOND);
-        if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-            return;
+    uv_mutex_lock(&run->mutex);
+    while (run->ended < run->started) {
+        if (uv_cond_timedwait(&run->one_ended, &run->mutex, LOOK_INTERVAL) == 0)
+            continue;
+        uv_mutex_unlock(&run->mutex);
         look(run);
+        uv_mutex_lock(&run->mutex);
     }
+    uv_mutex_unlock(&run->mutex);
+    for (unsigned i = 0; i < run->started; i++)
+        uv_thread_join(&run->threads[i]);
+}
+
+static int start_threads(struct run *run)
+{
+    for (; run->started < run->created; run->started++) {
+        struct start *start = &run->starts[run->started];
+        *start = (struct start){run, run->workers[run->started]};
+        if (uv_thread_create(&run->threads[run->started], thread_main, start) != 0)
+            return HERALD_ERROR_NOMEM;
+    }
+    return 0;
 }
 
 static int create_workers(struct run *run)
@@ -109,17 +133,17 @@ int bench_run(const struct bench_config *config, struct bench_tally *tally)
     struct run run = {.config = config, .begin = uv_hrtime()};
     int result = check_request(config);
 
+    if (result != 0)
+        return result;
+    uv_mutex_init(&run.mutex);
+    uv_cond_init(&run.one_ended);
+    result = create_workers(&run);
     if (result == 0)
-        result = create_workers(&run);
-    for (; result == 0 && run.started < run.created; run.started++)
-        if (pthread_create(&run.threads[run.started], NULL, thread_main,
-                           run.workers[run.started]) != 0)
-            result = HERALD_ERROR_NOMEM;
+        result = start_threads(&run);
     if (result != 0)
         for (unsigned i = 0; i < run.started; i++)
             worker_stop(run.workers[i]);
-    for (unsigned i = 0; i < run.started; i++)
-        join(&run, run.threads[i]);
+    wait_for_threads(&run);
     for (unsigned i = 0; i < run.created; i++) {
         struct worker *worker = run.workers[i];
         if (i < run.started) {
@@ -131,5 +155,7 @@ int bench_run(const struct bench_config *config, struct bench_tally *tally)
         result = result == 0 ? worker->result : result;
         free(worker);
     }
+    uv_cond_destroy(&run.one_ended);
+    uv_mutex_destroy(&run.mutex);
     return result;
 }

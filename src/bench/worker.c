@@ -261,7 +261,6 @@ void worker_run(struct worker *worker)
         worker->result = loop_run(worker->loop);
     tear_down(worker);
     exchange_keep_spare(0);
-    __atomic_store_n(&worker->finished, 1, __ATOMIC_RELEASE);
 }
 
 void worker_free(struct worker *worker)

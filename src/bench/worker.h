@@ -50,7 +50,6 @@ struct worker {
     struct loop_task stop_task;
 
     uint64_t shown_completed, shown_failed; /* atomic: read by other threads */
-    unsigned finished;                      /* atomic */
 };
 
 struct connection {
