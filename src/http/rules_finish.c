@@ -78,34 +78,64 @@ static enum head_verdict check_path(struct head_builder *builder, bool plain_con
     return HEAD_OK;
 }
 
+/* The authority of an HTTP/1.x request: a target in absolute or authority form is what counts. */
+static enum head_verdict choose_http1_authority(struct head_builder *builder, bool plain_connect)
+{
+    struct message *message = &builder->message;
+
+    if ((builder->seen & SEEN_HOST) == 0 && message->version != HTTP_1_0)
+        return malformed(builder, "no Host");
+    if (message->authority.length == 0)
+        message->authority = builder->host;
+    if (message->authority.length == 0 && plain_connect)
+        return malformed(builder, "CONNECT without a host");
+    return HEAD_OK;
+}
+
+static enum head_verdict choose_authority(struct head_builder *builder)
+{
+    struct message *message = &builder->message;
+
+    if ((builder->seen & SEEN_AUTHORITY) == 0)
+        message->authority = builder->host;
+    else if ((builder->seen & SEEN_HOST) != 0 &&
+             !span_equals_ignoring_case(message->authority, builder->host))
+        return malformed(builder, "Host differs from :authority");
+    return HEAD_OK;
+}
+
+/* Whether the request may do without an authority. */
+static bool authority_may_be_empty(const struct head_builder *builder, bool plain_connect)
+{
+    if (plain_connect)
+        return false;
+    return builder->is_http1 ||
+           ((builder->seen & SEEN_AUTHORITY) == 0 && !is_web_scheme(builder->message.scheme));
+}
+
+/* What has been checked as Host is not checked again. */
+static bool authority_is_right(const struct head_builder *builder)
+{
+    struct span authority = builder->message.authority;
+
+    return (authority.length != 0 && authority.data == builder->host.data) ||
+           authority_is_valid(authority);
+}
+
 /* Makes Host and the target's authority one (RFC 9113 section 8.3.1, RFC 9112 section 3.2). */
 static enum head_verdict settle_authority(struct head_builder *builder, bool plain_connect)
 {
     struct message *message = &builder->message;
-    bool has_host = (builder->seen & SEEN_HOST) != 0;
-    bool host_is_empty = has_host && builder->host.length == 0;
 
-    if (has_host && !host_is_empty && !authority_is_valid(builder->host))
+    if (builder->host.length != 0 && !authority_is_valid(builder->host))
         return malformed(builder, "bad Host");
-    if (builder->is_http1) {
-        if (!has_host && message->version != HTTP_1_0)
-            return malformed(builder, "no Host");
-        /* A target in absolute or authority form is what counts. */
-        if (message->authority.length == 0)
-            message->authority = builder->host;
-        if (message->authority.length == 0)
-            return plain_connect ? malformed(builder, "CONNECT without a host") : HEAD_OK;
-    } else if (builder->seen & SEEN_AUTHORITY) {
-        if (has_host && !span_equals_ignoring_case(message->authority, builder->host))
-            return malformed(builder, "Host differs from :authority");
-    } else {
-        message->authority = builder->host;
-        if (message->authority.length == 0 && !plain_connect && !is_web_scheme(message->scheme))
-            return HEAD_OK;
-    }
-    bool is_the_host =
-        message->authority.length != 0 && message->authority.data == builder->host.data;
-    if (!is_the_host && !authority_is_valid(message->authority))
+    enum head_verdict verdict = builder->is_http1 ? choose_http1_authority(builder, plain_connect)
+                                                  : choose_authority(builder);
+    if (verdict != HEAD_OK)
+        return verdict;
+    if (message->authority.length == 0 && authority_may_be_empty(builder, plain_connect))
+        return HEAD_OK;
+    if (!authority_is_right(builder))
         return malformed(builder, "bad authority");
     if (plain_connect && !authority_has_port(message->authority))
         return malformed(builder, "CONNECT without a port");
