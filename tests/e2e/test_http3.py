@@ -14,6 +14,7 @@ import pytest
 from conftest import Server
 
 pytest.importorskip("aioquic")
+from aioquic.tls import Epoch  # noqa: E402
 from h3_client import Client, client  # noqa: E402
 
 LARGE = 10 * 1024 * 1024
@@ -187,6 +188,27 @@ def test_client_moves_to_another_port(server: Server, ca_file: Path) -> None:
         assert len(response.body) == LARGE
 
     over_h3(server, ca_file, work)
+
+
+def test_tls_key_update_closes_one_connection(server: Server, ca_file: Path) -> None:
+    """RFC 9001 section 6: error 0x010a, and everybody else is served on."""
+
+    async def other(h3: Client) -> None:
+        assert (await h3.fetch("GET", "/hello")).status == 200
+
+    async def work(h3: Client) -> None:
+        async with client(server.port, ca_file) as bystander:
+            await other(h3)
+            crypto = h3._quic._crypto_streams[Epoch.ONE_RTT]
+            crypto.sender.write(b"\x18\x00\x00\x01\x00")
+            h3.transmit()
+            await asyncio.wait_for(h3.wait_closed(), 10)
+            assert h3._quic._close_event is not None
+            assert h3._quic._close_event.error_code == 0x10A
+            await other(bystander)
+
+    over_h3(server, ca_file, work)
+    over_h3(server, ca_file, other)
 
 
 def test_shutdown_lets_the_response_finish(server: Server, ca_file: Path) -> None:
