@@ -174,8 +174,9 @@ void link_end(struct link *link, int reason)
     herald_time now = loop_now(link->loop);
     link->state = LINK_ENDING;
     link->reason = reason;
-    /* The alert of a failed handshake is not worth a longer wait. */
-    if (!link->opened)
+    /* The alert of a failed handshake is not worth a longer wait, nor is the last word to a peer
+     * that broke the protocol: it may send at full speed and read nothing. */
+    if (!link->opened || reason == HERALD_ERROR_PROTOCOL)
         link->linger = herald_time_earlier(link->linger, FAILED_LINGER);
     link->deadline = now + link->linger;
     link->ending_limit = now + LINK_ENDING_LIMIT;
