@@ -394,6 +394,8 @@ class Arena:
         while True:
             with self.connect(**options) as peer:
                 peer.flood(pieces(), CLOSE_SECONDS + self.patience, read)
+                if not read:
+                    self.check(peer.closed, "a peer that does not read is not cut off")
                 if not self.ended(peer, codes if read else ()):
                     return
             if once or time.monotonic() > end:
