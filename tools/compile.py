@@ -89,7 +89,8 @@ def install_python() -> None:
         "--no-build-isolation",
         "--no-deps",
         "--force-reinstall",
-        "-Cbuild-dir=build-python",
+        # The long form: Debian 12's pip does not know -C.
+        "--config-settings=build-dir=build-python",
     ]
     path = f"{VENV_PYTHON.parent}:{os.environ['PATH']}"
     run([*command, "."], PATH=path, CC=with_ccache(os.environ.get("CC", "gcc")))

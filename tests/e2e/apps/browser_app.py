@@ -1,6 +1,10 @@
-"""A page that a browser loads: an early hint, a pause, the page. Remembers when requests came."""
+"""A page that a browser loads: an early hint, then the page once what it names was asked for.
+
+Remembers when requests came.
+"""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -13,8 +17,10 @@ PAGE = b"""<!DOCTYPE html>
 <html><head><title>Loaded</title><link rel="stylesheet" href="/style.css"></head>
 <body><h1>Herald</h1></body></html>
 """
-PAUSE_SECONDS = 1.0
+# How long the page waits for a browser that does not act on the hint.
+PATIENCE_SECONDS = 15.0
 times: dict[str, float] = {}
+style_requested = asyncio.Event()
 
 
 async def answer(send: Send, kind: bytes, body: bytes) -> None:
@@ -32,10 +38,12 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if path == "/":
         link = b"</style.css>; rel=preload; as=style"
         await send({"type": "http.response.early_hint", "links": [link]})
-        await asyncio.sleep(PAUSE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(style_requested.wait(), PATIENCE_SECONDS)
         times["response"] = time.monotonic()
         await answer(send, b"text/html; charset=utf-8", PAGE)
     elif path == "/style.css":
+        style_requested.set()
         await answer(send, b"text/css", b"h1 { color: rgb(1, 2, 3); }")
     elif path == "/times":
         await answer(send, b"application/json", json.dumps(times).encode())
