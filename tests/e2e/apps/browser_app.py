@@ -18,7 +18,7 @@ PAGE = b"""<!DOCTYPE html>
 <body><h1>Herald</h1></body></html>
 """
 # How long the page waits for a browser that does not act on the hint.
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 3.0
 times: dict[str, float] = {}
 style_requested = asyncio.Event()
 
@@ -33,6 +33,11 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         raise NotImplementedError
     path = scope["path"]
+    if path == "/reset":
+        times.clear()
+        style_requested.clear()
+        await answer(send, b"text/plain", b"reset")
+        return
     times.setdefault(path, time.monotonic())
     times[f"{path} version"] = float(scope["http_version"])
     if path == "/":
