@@ -90,7 +90,6 @@ static int job_carry_out(struct gateway_job *job, struct gateway_command *comman
         return code == HERALD_ERROR_UNSUPPORTED || code == HERALD_ERROR_LIMIT ? 0 : code;
     }
     case COMMAND_RESPOND:
-        job->responded = true;
         if (job->gateway->options.responding != NULL)
             job->gateway->options.responding(exchange, command->status, command->fields.items,
                                              command->fields.count);
@@ -121,9 +120,7 @@ static void job_work(struct gateway_job *job)
         if (code == HERALD_ERROR_AGAIN)
             return;
         job->queued -= command->length;
-        list_remove(&command->node);
-        arena_free(&command->arena);
-        free(command);
+        gateway_command_free(command);
         if (code < 0) {
             if (!job->finished)
                 exchange_cancel(job->exchange, HERALD_ERROR_INTERNAL);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static void command_free(struct gateway_command *command)
+void gateway_command_free(struct gateway_command *command)
 {
     list_remove(&command->node);
     arena_free(&command->arena);
@@ -13,7 +13,7 @@ static void command_free(struct gateway_command *command)
 void gateway_job_drop_commands(struct gateway_job *job)
 {
     LIST_FOR_EACH_SAFE(node, following, &job->commands)
-    command_free(CONTAINER_OF(node, struct gateway_command, node));
+    gateway_command_free(CONTAINER_OF(node, struct gateway_command, node));
     job->queued = 0;
 }
 
@@ -38,7 +38,7 @@ static int job_submit(struct gateway_job *job, struct gateway_command *command)
     int result = 0;
     pthread_mutex_lock(&gateway->mutex);
     if (job->closed) {
-        command_free(command);
+        gateway_command_free(command);
         result = HERALD_ERROR_CLOSED;
     } else {
         list_append(&job->commands, &command->node);
@@ -60,7 +60,7 @@ static int submit_head(struct gateway_job *job, enum gateway_command_kind kind, 
     for (size_t i = 0; i < count; i++) {
         int code = fields_add_copy(&command->fields, &command->arena, fields[i]);
         if (code < 0) {
-            command_free(command);
+            gateway_command_free(command);
             return code;
         }
     }

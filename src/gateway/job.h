@@ -32,10 +32,9 @@ struct gateway_job {
     size_t queued;    /* bytes of write commands */
     struct buf input; /* request body, at most buffer_maximum */
     bool input_ended;
-    bool closed;    /* the peer has gone or the exchange failed */
-    bool done;      /* the thread is through */
-    bool responded; /* a respond command has been carried out: loop side only */
-    bool finished;  /* so has a finish command: loop side only */
+    bool closed;   /* the peer has gone or the exchange failed */
+    bool done;     /* the thread is through */
+    bool finished; /* so has a finish command: loop side only */
 };
 
 struct gateway {
@@ -52,6 +51,9 @@ struct gateway {
 
 /* With the mutex held: puts the job on the loop's list and wakes the loop once. */
 void gateway_mark_dirty(struct gateway_job *job);
+
+/* Takes the command out of its list and frees it. With the mutex held when it is in one. */
+void gateway_command_free(struct gateway_command *command);
 
 /* With the mutex held. */
 void gateway_job_drop_commands(struct gateway_job *job);

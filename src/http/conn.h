@@ -123,10 +123,9 @@ struct conn_config {
     const struct limits *limits; /* outlives the connection */
     struct frame_trace *trace;
     uint64_t number;
-    bool push;                /* client: accept pushes; server: allow them */
-    bool connect_protocol;    /* server: handlers take extended CONNECT (RFC 8441, RFC 9220) */
-    bool offered_push_digest; /* reserved for the push policy */
-    uint64_t seed;            /* randomness for jitter and identifiers */
+    bool push;             /* client: accept pushes; server: allow them */
+    bool connect_protocol; /* server: handlers take extended CONNECT (RFC 8441, RFC 9220) */
+    uint64_t seed;         /* randomness for jitter and identifiers */
 };
 
 /* A protocol, registered at the composition root by its ALPN name. */

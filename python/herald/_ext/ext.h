@@ -21,7 +21,6 @@
     X(client_cert_chain, "client_cert_chain")                                                      \
     X(client_cert_error, "client_cert_error")                                                      \
     X(client_cert_name, "client_cert_name")                                                        \
-    X(copy, "copy")                                                                                \
     X(create_future, "create_future")                                                              \
     X(create_task, "create_task")                                                                  \
     X(done, "done")                                                                                \
@@ -59,14 +58,12 @@
     X(server, "server")                                                                            \
     X(server_cert, "server_cert")                                                                  \
     X(set_result, "set_result")                                                                    \
-    X(spec_version, "spec_version")                                                                \
     X(state, "state")                                                                              \
     X(status, "status")                                                                            \
     X(tls, "tls")                                                                                  \
     X(tls_version, "tls_version")                                                                  \
     X(trailers, "trailers")                                                                        \
-    X(type, "type")                                                                                \
-    X(version, "version")
+    X(type, "type")
 
 struct ext_names {
 #define X(name, text) PyObject *name;
